@@ -163,7 +163,7 @@ static void quiet(void *arg, const char *message)
 
 int pg_connect(const struct pg_params *p, enum pg_conn_kind kind, const char *name, int interrupt_fd, struct pg_conn **ret, struct err *err)
 {
-	static const char pinned[] = "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c extra_float_digits=3 -c bytea_output=hex "
+	const char *pinned = "-c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC -c extra_float_digits=3 -c bytea_output=hex "
 				     "-c search_path= -c row_security=off -c statement_timeout=0 -c lock_timeout=0 "
 				     "-c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on";
 	const char *keys[24], *values[24];
