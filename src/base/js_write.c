@@ -176,7 +176,8 @@ void js_put_float(struct buf *b, float f)
 
 	if (put_special(b, (double)f))
 		return;
-	for (prec = fabsf(f) < 1e-37f ? 1 : 5; prec < 9; prec++) {
+	/* JDK 17 gives the smallest normal float one digit more than it needs (JDK-4511638) */
+	for (prec = fabsf(f) == 0x1p-126f ? 8 : fabsf(f) < 1e-37f ? 1 : 5; prec < 9; prec++) {
 		snprintf(text, sizeof(text), "%.*e", prec, (double)fabsf(f));
 		if (strtof(text, NULL) == fabsf(f))
 			break;

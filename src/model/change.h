@@ -34,7 +34,7 @@ struct change_out_ops {
 	/* *ret: the unit's number, growing; payload is a stored unit_payload */
 	int (*close)(struct change_out *out, struct view payload, uint64_t *ret, struct err *err);
 	int (*abort)(struct change_out *out, struct err *err);
-	/* Stores a table schema ahead of the unit that uses it; durable no later than that unit. Not within a unit. */
+	/* Stores a table schema ahead of the unit that uses it, durable no later than that unit; an open unit is not disturbed. */
 	int (*schema)(struct change_out *out, uint32_t table_oid, uint32_t version, struct view stored, struct err *err);
 	/* The number of the newest unit known durable. */
 	int (*durable)(struct change_out *out, uint64_t *ret, struct err *err);

@@ -5,7 +5,7 @@
  *	bytes connector, le64 incarnation, le64 system_id, timeline, xid, commit_lsn, end_lsn - commit_lsn (varint), commit_us (varint)
  *	ntopics, bytes each
  *	nruns: topic, table_oid, version, count
- *	nexceptions: topic, record, attnum (varint), u8 kind
+ *	nexceptions: topic, record, count, attnum (varint), u8 kind
  *	nevents: table_oid, before_record, u8 kind
  */
 #include "model/unit.h"
@@ -65,6 +65,7 @@ void unit_payload_store(struct buf *b, const struct unit_payload *p)
 	for (i = 0; i < p->nexceptions; i++) {
 		buf_uvarint(b, p->exceptions[i].topic);
 		buf_uvarint(b, p->exceptions[i].record);
+		buf_uvarint(b, p->exceptions[i].count);
 		buf_varint(b, p->exceptions[i].attnum);
 		buf_u8(b, p->exceptions[i].kind);
 	}
@@ -115,11 +116,12 @@ static void load_lists(struct reader *r, struct arena *a, struct unit_payload *p
 		if (p->runs[i].topic >= p->ntopics)
 			r->bad = true;
 	}
-	p->nexceptions = load_count(r, 4);
+	p->nexceptions = load_count(r, 5);
 	p->exceptions = arena_zalloc(a, p->nexceptions * sizeof(*p->exceptions));
 	for (i = 0; i < p->nexceptions; i++) {
 		p->exceptions[i].topic = load_u32(r);
 		p->exceptions[i].record = load_u32(r);
+		p->exceptions[i].count = load_u32(r);
 		p->exceptions[i].attnum = (int16_t)reader_varint(r);
 		p->exceptions[i].kind = reader_u8(r);
 		if (p->exceptions[i].topic >= p->ntopics)

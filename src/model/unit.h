@@ -46,7 +46,8 @@ enum unit_exception_kind {
 
 struct unit_exception {
 	uint32_t topic;          /* index into topics */
-	uint32_t record;         /* offset of the record minus begin offset of the topic's range in this unit */
+	uint32_t record;         /* offset of the first record minus begin offset of the topic's range in this unit */
+	uint32_t count;          /* so many records in a row */
 	int16_t attnum;
 	uint8_t kind;
 };
