@@ -187,16 +187,15 @@ static uint32_t div_scale(const struct num *x, const struct num *y)
 	return scale > NUM_RESULT_SCALE_MAX ? NUM_RESULT_SCALE_MAX : (uint32_t)scale;
 }
 
-/* q = n / d, half away from zero or towards zero */
+/* q = n / d, half away from zero or towards zero; q may be n */
 static void div_mpz(mpz_ptr q, mpz_srcptr n, mpz_srcptr d, bool round)
 {
+	int sign = mpz_sgn(n) * mpz_sgn(d);
 	mpz_t r;
 
 	mpz_init(r);
 	mpz_tdiv_qr(q, r, n, d);
 	if (round) {
-		int sign = mpz_sgn(n) * mpz_sgn(d);
-
 		mpz_mul_2exp(r, r, 1);
 		if (mpz_cmpabs(r, d) >= 0) {
 			if (sign < 0)
