@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = {"doc/settings.md": ["--markdown"], "doc/settings.man": ["--man"]}
+DOCUMENTS = {"doc/settings.md": ["--markdown"], "doc/walmill.conf.5": ["--man"]}
 
 
 def printer():

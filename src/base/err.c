@@ -1,4 +1,5 @@
 /* Errors; see err.h. Any thread: nothing is shared. */
+#define ERR_DEFINES
 #include "base/err.h"
 
 #include <errno.h>
