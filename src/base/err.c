@@ -1,5 +1,4 @@
 /* Errors; see err.h. Any thread: nothing is shared. */
-#define ERR_DEFINES
 #include "base/err.h"
 
 #include <errno.h>

@@ -67,16 +67,6 @@ int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf
 /* Puts "<context>: " before the primary text, to say where. Returns -1. */
 int err_context(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 
-/* clang's analyzer looks at one file at a time: it is told here that these return -1, else it follows paths that do not exist. */
-#if defined(__clang_analyzer__) && !defined(ERR_DEFINES)
-#define err_set(...) (err_set(__VA_ARGS__), -1)
-#define err_vset(...) (err_vset(__VA_ARGS__), -1)
-#define err_set_errno(...) (err_set_errno(__VA_ARGS__), -1)
-#define err_detail(...) (err_detail(__VA_ARGS__), -1)
-#define err_hint(...) (err_hint(__VA_ARGS__), -1)
-#define err_context(...) (err_context(__VA_ARGS__), -1)
-#endif
-
 void err_clear(struct err *err);
 const char *err_code_name(enum err_code code);
 
