@@ -64,7 +64,7 @@ enum js_kind js_next(struct js_reader *r, struct js_token *t);
 /* Skips the value whose first token is *t (a container is read to its end). JS_BAD when it is broken. */
 enum js_kind js_skip(struct js_reader *r, const struct js_token *t);
 
-/* The bytes that a raw string stands for: the view itself when there is no escape, else a copy in the arena. Lone surrogates become U+FFFD. */
+/* What a raw string stands for: the view itself when there is no escape, else a copy in the arena. Lone surrogates become U+FFFD. */
 struct view js_unescape(struct arena *a, struct view raw, bool escaped);
 
 /* ERR_INVALID with reason and byte offset; for use after JS_BAD. Returns -1. */

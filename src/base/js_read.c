@@ -35,7 +35,12 @@ static bool hex4(const uint8_t *p, uint32_t *ret)
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		uint8_t c = p[i], d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
+		uint8_t c = p[i], d = 16;
+
+		if (c >= '0' && c <= '9')
+			d = c - '0';
+		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+			d = (c & 0xf) + 9;
 
 		if (d == 16)
 			return false;
@@ -290,7 +295,8 @@ struct view js_unescape(struct arena *a, struct view raw, bool escaped)
 		cp = 0xfffd;
 		wm_assert(end - p >= 5 && hex4(p + 1, &cp)); /* the reader has checked it */
 		p += 5;
-		if (cp >= 0xd800 && cp < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2, &low) && low >= 0xdc00 && low < 0xe000) {
+		if (cp >= 0xd800 && cp < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2, &low) &&
+			low >= 0xdc00 && low < 0xe000) {
 			cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
 			p += 6;
 		} else if (cp >= 0xd800 && cp < 0xe000) {
@@ -303,5 +309,6 @@ struct view js_unescape(struct arena *a, struct view raw, bool escaped)
 
 int js_error(const struct js_reader *r, const char *what, struct err *err)
 {
-	return err_set(err, ERR_INVALID, "%s is not valid JSON: %s at byte %zu", what, r->why ? r->why : "unexpected token", (size_t)(r->ptr - r->start));
+	return err_set(err, ERR_INVALID, "%s is not valid JSON: %s at byte %zu", what, r->why ? r->why : "unexpected token",
+		(size_t)(r->ptr - r->start));
 }

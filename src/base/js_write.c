@@ -132,7 +132,8 @@ static int take_apart(const char *text, char *digits, int *exp10)
 	for (; *text && *text != 'e'; text++)
 		if (*text >= '0' && *text <= '9')
 			digits[n++] = *text;
-	*exp10 = atoi(text + 1) + 1;
+	wm_assert(n > 0);
+	*exp10 = (int)strtol(text + 1, NULL, 10) + 1;
 	while (n > 1 && digits[n - 1] == '0')
 		n--;
 	return n;

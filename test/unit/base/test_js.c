@@ -121,7 +121,8 @@ static void reader_hands_out_numbers_as_their_text(void **state)
 static void broken_text_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", "1e", ".5", "+1", "tru", "nul",
+		"", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", "1e", ".5", "+1", "tru",
+		"nul",
 		"\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a\nb\"", "1 2", "{} x", "[1 2]", "{\"a\" 1}", "]", "}", "[}", "{]", "\xff", "NaN",
 	};
 	size_t i;
