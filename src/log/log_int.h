@@ -69,7 +69,7 @@ struct segment {
 	/* the flusher's, and before the first write of the segment nobody else's */
 	struct io_file *file;
 	uint64_t allocated;
-	bool dirty;
+	bool listed_dirty;
 };
 
 /* ---- partitions and topics (state.c) ---- */
@@ -125,7 +125,11 @@ struct unit_entry {
 	struct entry e;
 };
 
-enum { UNIT_INLINE = 4 };
+enum {
+	UNIT_INLINE = 4,
+	LOG_WRITE_SOME = 256 << 10, /* bytes appended that are written although nobody waits for them */
+	PARTS_EVER = 1 << 22,    /* part numbers are not given again: this many in a log's life */
+};
 
 struct log_unit {
 	struct log *log;
@@ -191,15 +195,18 @@ struct log {
 	uint64_t last_data;      /* tail behind the last frame other than a MARK */
 	uint64_t durable_seq;
 	struct wbuf in, out;     /* appended to; being written (the flusher's) */
-	bool out_pending;        /* `out` holds what is not written yet */
-	bool flushing;
+	bool out_pending;        /* `out` holds what is not written yet; the flusher's */
 	struct log_unit *closed, **closed_tail; /* in order of seq, not durable yet */
 	struct log_unit *open, *free_units;
 	unsigned n_free_units;
 
 	uint64_t unsynced;       /* bytes written since the last sync; the flusher's */
 	int64_t flush_started_us;
-	bool failed, full, stopping;
+	bool failed, full, stopping, flusher_idle;
+	unsigned waiting;        /* threads in wait_change */
+	uint64_t written;        /* in the files up to here, maybe not synced; the flusher's */
+	struct segment **dirty;  /* written since the last sync, referenced; the flusher's */
+	uint32_t n_dirty, cap_dirty;
 	struct err failure;
 	uint64_t free_bytes;     /* as last looked at */
 	int64_t free_checked_us;
@@ -238,7 +245,9 @@ int log_check_failed(struct log *log, struct err *err) WM_MUST_USE;
 bool flush_round(struct log *log);                   /* without the lock; false when there was nothing to do */
 int wait_durable(struct log *log, uint64_t pos, struct err *err) WM_MUST_USE; /* with the lock, which it gives up meanwhile */
 void wait_change(struct log *log);                   /* with the lock, which it gives up meanwhile */
-void mark_append(struct log *log);
+void mark_append(struct log *log);                   /* with the lock: an empty frame that tells how far the log is durable */
+void flusher_poke(struct log *log);                  /* with the lock */
+
 void flusher_main(void *arg);
 void sweeper_main(void *arg);
 void wbuf_release(struct wbuf *b);

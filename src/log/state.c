@@ -177,7 +177,7 @@ static void apply_topic(struct log *log, struct reader *r)
 	for (i = 0; i < n; i++) {
 		uint64_t first = reader_uvarint(r), count = reader_uvarint(r);
 
-		if (r->bad || count > LOG_TOPIC_PARTITIONS_MAX || first > UINT32_MAX / 4) {
+		if (r->bad || count > LOG_TOPIC_PARTITIONS_MAX || first > PARTS_EVER) {
 			r->bad = true;
 			return;
 		}
@@ -333,6 +333,10 @@ void state_put(struct log *log, struct buf *into)
 	size_t pos = 0;
 	uint32_t i;
 
+	buf_u8(into, OP_COUNTERS);
+	buf_uvarint(into, log->next_seq);
+	buf_uvarint(into, log->next_unit);
+	buf_uvarint(into, log->next_part);
 	while ((s = map_iter(&log->topics_by_id, &pos)))
 		put_topic(into, s->value);
 	for (i = 0; i < log->cap_parts; i++) {
@@ -355,10 +359,6 @@ void state_put(struct log *log, struct buf *into)
 		buf_uvarint(into, n->seq);
 		buf_bytes(into, buf_view(&n->now));
 	}
-	buf_u8(into, OP_COUNTERS);
-	buf_uvarint(into, log->next_seq);
-	buf_uvarint(into, log->next_unit);
-	buf_uvarint(into, log->next_part);
 	op_whole(into, log->whole_seq);
 }
 
@@ -381,7 +381,7 @@ static void apply_counters(struct log *log, struct reader *r)
 {
 	uint64_t seq = reader_uvarint(r), unit = reader_uvarint(r), part = reader_uvarint(r);
 
-	if (r->bad || part > UINT32_MAX / 4) {
+	if (r->bad || part > PARTS_EVER) {
 		r->bad = true;
 		return;
 	}

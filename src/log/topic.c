@@ -105,6 +105,10 @@ int log_topic_create(struct log *log, const char *name, const uint8_t *id, uint3
 		err_set(err, ERR_EXISTS, "topic \"%s\" exists already", name);
 		goto out;
 	}
+	if (log->next_part + n_parts > PARTS_EVER) {
+		err_set(err, ERR_LIMIT, "the log has no numbers left for %u more partitions", n_parts);
+		goto out;
+	}
 	put_topic(log, &ops, NULL, id ? id : made, name, n_parts, configs, n);
 	if (write_and_wait(log, &ops, err))
 		goto out;
