@@ -152,6 +152,12 @@ static int write_out(struct log *log, struct err *err)
 		list_dirty(log, c->seg);
 		if (io_write(c->seg->file, c->off, b->ptr + c->at, c->len, err))
 			return -1;
+		/* the next chunk is the next segment's head: this one has got its SEAL, and keeps no room behind it */
+		if (b->next_chunk + 1 < b->n && c->seg->allocated > c->off + c->len) {
+			if (io_truncate(c->seg->file, c->off + c->len, err))
+				return -1;
+			c->seg->allocated = c->off + c->len;
+		}
 		log->unsynced += c->len;
 		log->written = c->seg->base + c->off + c->len;
 	}

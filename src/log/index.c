@@ -56,6 +56,13 @@ struct index_part *index_part(const struct index *ix, uint32_t part)
 	return i < ix->n_parts && ix->parts[i].part == part ? &ix->parts[i] : NULL;
 }
 
+bool index_accepts(const struct index *ix, uint32_t part, const struct entry *e)
+{
+	const struct index_part *p = index_part(ix, part);
+
+	return e->base >= 0 && e->count > 0 && e->base <= INT64_MAX - e->count && (!p || e->base >= p->end);
+}
+
 void index_add(struct index *ix, uint32_t part, const struct entry *e)
 {
 	uint32_t i = part_place(ix, part);

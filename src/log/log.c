@@ -49,6 +49,8 @@ static void log_free(struct log *log)
 	wbuf_release(&log->in);
 	wbuf_release(&log->out);
 	mem_free(log->dirty);
+	while (log->n_windows)
+		window_release(&log->windows[--log->n_windows]);
 	for (i = 0; i < log->n_segs; i++)
 		segment_unref(log, log->segs[i]);
 	mem_free(log->segs);
@@ -228,9 +230,6 @@ int log_pin_set(struct log *log, const char *name, uint64_t seq, struct err *err
 	p = pin_find(log, name);
 	if (p && seq < p->seq) {
 		err_set(err, ERR_INVALID, "pin \"%s\" is at unit %llu and cannot go back to %llu", name, (unsigned long long)p->seq,
-		    (unsigned long long)seq);
-	} else if (!p && seq < log->whole_seq) {
-		err_set(err, ERR_LOST, "units below %llu have been removed, pin \"%s\" cannot hold %llu", (unsigned long long)log->whole_seq, name,
 		    (unsigned long long)seq);
 	} else if (p && p->seq == seq) {
 		rc = 0;

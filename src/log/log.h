@@ -101,7 +101,7 @@ struct log_topic {
  * cleanup.policy (what contains no "delete" is not trimmed); all others are kept for the caller. ERR_EXISTS by name. ret may be NULL. */
 int log_topic_create(struct log *log, const char *name, const uint8_t *id, uint32_t n_parts, const struct log_config *configs, unsigned n,
     struct log_topic *ret, struct err *err) WM_MUST_USE;
-/* Open units on its partitions fail at their next append or close with ERR_NOT_FOUND. */
+/* An open unit's next append to one of its partitions gets ERR_NOT_FOUND; the unit can be closed, as if the topic had gone just after. */
 int log_topic_delete(struct log *log, const uint8_t id[16], struct err *err) WM_MUST_USE;
 int log_topic_grow(struct log *log, const uint8_t id[16], uint32_t n_parts, struct err *err) WM_MUST_USE; /* more partitions */
 int log_topic_alter(struct log *log, const uint8_t id[16], const struct log_config *configs, unsigned n, struct err *err) WM_MUST_USE;
@@ -224,7 +224,7 @@ struct log_range {          /* the offsets that a unit added to a partition */
 	int64_t begin, end;
 };
 
-struct log_unit_info {      /* valid until the next call on the cursor */
+struct log_unit_info {      /* valid until the next log_cursor_next */
 	uint64_t seq;
 	int64_t time_us;        /* wall clock at close */
 	struct view payload;
@@ -234,7 +234,8 @@ struct log_unit_info {      /* valid until the next call on the cursor */
 	unsigned n_entries;
 };
 
-/* Units of number from_seq and higher, in order. What retention has removed is skipped: compare with log_unit_span(). */
+/* Units of number from_seq and higher, in order. Of units below log_unit_span's first, retention has taken something: such a unit is skipped, or
+ * has entries that are gone. Those of a partition whose start has not moved are all there. */
 struct log_cursor *log_cursor_open(struct log *log, uint64_t from_seq);
 void log_cursor_close(struct log_cursor *c); /* NULL is fine */
 
@@ -249,8 +250,8 @@ void log_unit_span(struct log *log, uint64_t *ret_first, uint64_t *ret_last);
 
 /* ---- retention ---- */
 
-/* Keeps units of number seq and higher. Written behind everything appended so far, without waiting; a pin may only move forward
- * (ERR_INVALID), or be made anew at or above log_unit_span's first (ERR_LOST). */
+/* Keeps units of number seq and higher. Written behind everything appended so far, without waiting for the disk, but
+ * for a pin that is new. A pin only moves forward (ERR_INVALID). What retention took before is not brought back: see log_unit_span. */
 int log_pin_set(struct log *log, const char *name, uint64_t seq, struct err *err) WM_MUST_USE;
 int log_pin_clear(struct log *log, const char *name, struct err *err) WM_MUST_USE; /* one that is not there is fine */
 bool log_pin_get(struct log *log, const char *name, uint64_t *ret_seq);

@@ -37,6 +37,7 @@ struct index {
 
 struct index *index_new(void);
 void index_unref(struct index *ix); /* under the lock; NULL is fine */
+bool index_accepts(const struct index *ix, uint32_t part, const struct entry *e); /* false: index_add would break its order */
 void index_add(struct index *ix, uint32_t part, const struct entry *e); /* bases of a part increase */
 void index_add_unit(struct index *ix, uint64_t seq, uint64_t pos, int64_t time_us);
 struct index_part *index_part(const struct index *ix, uint32_t part); /* NULL when absent */
@@ -49,6 +50,7 @@ struct index *index_load(struct buf *payload);                        /* takes t
 
 struct segment {
 	struct log *log;
+	uint64_t uid;          /* never given twice, as addresses are */
 	uint64_t base;
 	uint64_t end;          /* base of the next; while it is the last: POS_NONE */
 	uint64_t seal_off;     /* offset in the file of the SEAL; 0 while there is none */
@@ -57,7 +59,7 @@ struct segment {
 	uint64_t prev_base, prev_seal; /* as in the file header */
 	bool rewritten;
 	bool written;          /* closed, and its SEAL is in the file */
-	uint64_t first_seq, last_seq; /* of its units; first > last: none */
+	uint64_t first_seq, last_seq; /* of its units; if it has none, first = last + 1 and last is that of the segment before */
 	int64_t last_time_us;
 	uint64_t min_pos;
 	uint64_t used;         /* bytes of the file that mean something */
@@ -76,7 +78,7 @@ struct segment {
 
 struct extent {            /* offsets of a partition whose COMMITs are in one segment */
 	struct segment *seg;
-	int64_t first, end;
+	int64_t first, end, max_time_ms;
 	uint64_t bytes;
 };
 
@@ -165,6 +167,15 @@ struct wbuf {
 	uint32_t next_chunk;     /* first one not written yet, when a full disk stopped the flusher */
 };
 
+/* Reads from segments through a window of bytes; any thread, no lock. */
+struct window {
+	uint64_t uid;            /* of the segment whose bytes it holds; 0: none */
+	uint64_t off;
+	size_t len;
+	uint8_t *ptr;
+	size_t cap;
+};
+
 struct log {
 	struct io *io;
 	char *dir;
@@ -176,7 +187,9 @@ struct log {
 
 	struct segment **segs;   /* by base; the last takes appends */
 	uint32_t n_segs, cap_segs;
-	uint64_t index_clock, index_bytes;
+	uint64_t index_clock, index_bytes, next_uid;
+	struct window windows[4]; /* not in use */
+	unsigned n_windows;
 
 	struct part **parts;     /* by part number; NULL: deleted or never given */
 	uint32_t next_part, cap_parts;
@@ -218,7 +231,7 @@ struct log {
 
 /* state.c: topics, partitions, pins, notes, and the operations by which they are kept */
 struct part *part_get(struct log *log, uint32_t part); /* NULL: there is none */
-void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t end, uint64_t bytes);
+void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t end, int64_t max_time_ms, uint64_t bytes);
 struct extent *part_extent(struct part *p, int64_t offset); /* the one that contains it, or NULL */
 void part_set_start(struct part *p, int64_t start); /* drops extents below */
 void state_put(struct log *log, struct buf *into);
@@ -267,15 +280,6 @@ int segment_read_seal(struct io_file *f, const struct segment *seg, struct buf *
 void segment_summary(struct segment *seg, const struct index *ix);
 void index_evict(struct log *log); /* under the lock */
 
-/* Reads from segments through a window of bytes; any thread, no lock. */
-struct window {
-	struct segment *seg;     /* whose bytes; not a reference */
-	uint64_t off;
-	size_t len;
-	uint8_t *ptr;
-	size_t cap;
-};
-
 /* A frame's payload, header and CRCs checked; the view is valid until the next call on the window. `limit` is how far the file may be
  * looked at (offset). ahead: bytes that the caller will want next, read in the same call. */
 int segment_frame(struct segment *seg, uint64_t pos, uint64_t off, uint64_t limit, size_t ahead, struct window *w, struct frame *ret,
@@ -284,11 +288,52 @@ int frame_offset(struct segment *seg, const struct index *ix, uint64_t pos, uint
 int corrupt(const struct segment *seg, uint64_t off, struct err *err, const char *fmt, ...) __attribute__((format(printf, 4, 5), cold));
 void window_release(struct window *w);
 
-/* recover.c, scan.c */
+/* recover.c */
 int log_recover(struct log *log, struct err *err) WM_MUST_USE;
 
-/* read.c */
-/* The entry of the batch that holds `offset` of a part, if it is kept; with the lock, given up meanwhile. 1, 0: not there, -1. */
+/* scan.c: walking frames of files, for recovery; no lock */
+struct scan {
+	struct log *log;
+	struct segment *seg;
+	uint64_t size;           /* of the file */
+	uint64_t off;            /* next frame */
+	uint64_t mark;           /* highest mark seen */
+	uint64_t last_data;      /* position behind the last frame other than a MARK */
+	uint64_t next_unit;
+	bool sealed;             /* the SEAL was reached */
+	struct err why;          /* what stopped the walk, when it was not the SEAL */
+	struct window w;
+	struct scan_batch {      /* batches seen, by position */
+		uint64_t pos;
+		int64_t base;
+		uint32_t part, len;
+	} *batches;
+	size_t n_batches, cap_batches, committed;
+};
+void scan_begin(struct scan *s, struct segment *seg, uint64_t size, uint64_t off);
+void scan_end(struct scan *s);
+/* Applies the frames of the last segment to the log's state and to seg->index. 0 at the first frame that is not good, with s->off there; -1 when
+ * good frames contradict each other, or reading failed. */
+int scan_apply(struct scan *s, struct err *err) WM_MUST_USE;
+/* Only the index, from the COMMITs, up to the offset `end`. -1 at the first frame that is not good. */
+int scan_index(struct scan *s, struct index *ix, uint64_t end, struct err *err) WM_MUST_USE;
+/* Checks frames up to the offset `end`; returns the offset of the first that is not good, or `end`. */
+uint64_t scan_check(struct scan *s, uint64_t end);
+/* The highest mark in any good frame of the file at or behind s->off, wherever it stands; *ret_zero (or NULL): nothing but zeroes there. */
+int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *err) WM_MUST_USE;
+int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len, size_t ahead, uint64_t limit, const uint8_t **ret,
+    size_t *ret_len, struct err *err) WM_MUST_USE;
+
+/* read.c; with the lock, which is given up meanwhile when an index has to be loaded */
+/* The entry of the batch that holds `offset` of a part: 1, or 0 when it is not there, or -1. */
 int entry_find(struct log *log, uint32_t part, int64_t offset, struct entry *ret, struct err *err) WM_MUST_USE;
+/* Where the frame at pos is; 1, *ret_seg being a new reference, up to *ret_limit of which may be read; 0 when its segment is gone; or -1. */
+int frame_locate(struct log *log, uint64_t pos, struct segment **ret_seg, uint64_t *ret_off, uint64_t *ret_limit, struct err *err) WM_MUST_USE;
+uint64_t marks_bytes(const struct part *p);          /* with the lock: of batches kept */
+struct window window_take(struct log *log);
+void window_give(struct log *log, struct window *w);
+
+/* rewrite.c */
+int rewrite_run(struct log *log, uint32_t first, uint32_t n, struct err *err) WM_MUST_USE; /* segs[first..first+n) become one */
 
 #endif

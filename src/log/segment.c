@@ -11,13 +11,12 @@
 
 #include "base/crc32c.h"
 
-enum { WINDOW = 256 << 10 };
-
 struct segment *segment_new(struct log *log, uint64_t base)
 {
 	struct segment *seg = mem_zalloc(sizeof(*seg));
 
 	seg->log = log;
+	seg->uid = ++log->next_uid;
 	seg->base = base;
 	seg->end = POS_NONE;
 	seg->prev_base = POS_NONE;
@@ -102,12 +101,12 @@ void window_release(struct window *w)
 }
 
 /* Makes bytes off..off+len of the file stand in the window; *ret points at them. Short only at the limit or the file's end. */
-static int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len, size_t ahead, uint64_t limit, const uint8_t **ret,
+int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len, size_t ahead, uint64_t limit, const uint8_t **ret,
     size_t *ret_len, struct err *err)
 {
 	size_t want = len > ahead ? len : ahead;
 
-	if (w->seg != seg || off < w->off || off + len > w->off + w->len) {
+	if (w->uid != seg->uid || off < w->off || off + len > w->off + w->len) {
 		if (off >= limit) {
 			*ret_len = 0;
 			return 0;
@@ -123,10 +122,10 @@ static int window_fill(struct window *w, struct segment *seg, uint64_t off, size
 				return err_set(err, ERR_LIMIT, "out of memory for reading %zu bytes of the log", want);
 			}
 		}
-		w->seg = NULL;
+		w->uid = 0;
 		if (io_read(seg->file, off, w->ptr, want, &w->len, err))
 			return -1;
-		w->seg = seg;
+		w->uid = seg->uid;
 		w->off = off;
 	}
 	*ret = w->ptr + (off - w->off);
@@ -212,8 +211,10 @@ void segment_summary(struct segment *seg, const struct index *ix)
 {
 	uint32_t i;
 
-	seg->first_seq = ix->n_units ? ix->units[0].seq : 1;
-	seg->last_seq = ix->n_units ? ix->units[ix->n_units - 1].seq : 0;
+	if (ix->n_units) {
+		seg->first_seq = ix->units[0].seq;
+		seg->last_seq = ix->units[ix->n_units - 1].seq;
+	}
 	seg->last_time_us = ix->last_time_us;
 	seg->min_pos = ix->min_pos;
 	seg->batch_bytes = 0;

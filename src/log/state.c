@@ -23,7 +23,7 @@ struct part *part_get(struct log *log, uint32_t part)
 	return part < log->cap_parts ? log->parts[part] : NULL;
 }
 
-void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t end, uint64_t bytes)
+void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t end, int64_t max_time_ms, uint64_t bytes)
 {
 	struct extent *x = p->n_extents ? &p->extents[p->n_extents - 1] : NULL;
 
@@ -33,9 +33,11 @@ void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t e
 			p->extents = mem_realloc(p->extents, p->cap_extents * sizeof(*p->extents));
 		}
 		x = &p->extents[p->n_extents++];
-		*x = (struct extent){.seg = seg, .first = base};
+		*x = (struct extent){.seg = seg, .first = base, .max_time_ms = INT64_MIN};
 	}
 	x->end = end;
+	if (max_time_ms > x->max_time_ms)
+		x->max_time_ms = max_time_ms;
 	x->bytes += bytes;
 }
 

@@ -129,6 +129,8 @@ void segment_begin(struct log *log)
 		segment_seal(log, old);
 	seg = segment_new(log, log->tail);
 	seg->index = index_new();
+	seg->first_seq = log->next_seq;
+	seg->last_seq = log->next_seq - 1;
 	memcpy(h.log_id, log->id, 16);
 	h.base = seg->base;
 	h.prev_base = seg->prev_base = old ? old->base : POS_NONE;
@@ -383,7 +385,7 @@ void commit_index_entry(struct log *log, struct segment *seg, uint32_t part, con
 
 	index_add(seg->index, part, e);
 	if (p)
-		part_add_entry(p, seg, e->base, e->base + e->count, e->len);
+		part_add_entry(p, seg, e->base, e->base + e->count, e->max_time_ms, e->len);
 }
 
 void commit_index(struct log *log, struct segment *seg, uint64_t seq, uint64_t pos, int64_t time_us)
