@@ -174,7 +174,7 @@ static void run_case(const char *name, enum capture_dialect dialect, const char 
 	snprintf(out, sizeof(out), "%s/%s-%s", keep ? keep : pgtemp_dir(server), name, label);
 	assert_true(mkdir(out, 0755) == 0 || errno == EEXIST);
 	admin = connect_to("postgres");
-	run_sql(admin, "DROP DATABASE IF EXISTS golden");
+	run_sql(admin, "SET client_min_messages = warning; DROP DATABASE IF EXISTS golden");
 	run_sql(admin, "CREATE DATABASE golden");
 	conn = connect_to("golden");
 	n = sql_files(dir, files, 16);
@@ -193,6 +193,8 @@ static void run_case(const char *name, enum capture_dialect dialect, const char 
 	must(memlog_dump(log, out, &err), &err);
 	memlog_free(log);
 	PQfinish(conn);
+	/* the server notices a moment later that the reader has gone */
+	run_sql(admin, "DO $$ BEGIN WHILE EXISTS (SELECT 1 FROM pg_replication_slots WHERE active) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
 	run_sql(admin, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
 	run_sql(admin, "DROP DATABASE golden");
 	PQfinish(admin);
