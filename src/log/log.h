@@ -62,6 +62,7 @@ struct log_settings {
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
 	void *pin_released_arg;
+	unsigned test_bugs;          /* deliberate defects for the tests of the tests (log_int.h); 0 */
 };
 
 struct log_settings log_settings_default(void);

@@ -168,7 +168,7 @@ static int must_be_torn(struct rec *r, uint32_t i, uint64_t off, const char *wha
 		return -1;
 	if (r->mark > mark)
 		mark = r->mark;
-	if (mark <= r->files[i].base + off && (i || off || r->files[i].base == 0))
+	if ((mark <= r->files[i].base + off && (i || off || r->files[i].base == 0)) || r->log->set.test_bugs & LOG_BUG_CUT_DAMAGE)
 		return 0;
 	seg = make_segment(r, i);
 	corrupt(seg, off, err, "%s", what);
@@ -492,7 +492,7 @@ static int settle(struct rec *r, struct err *err)
 		struct segment *seg = log->segs[i];
 		uint64_t end = i + 1 < r->n ? seg->used : r->cut;
 
-		if (seg->rewritten || seg->base + end <= r->mark)
+		if (seg->rewritten || seg->base + end <= r->mark || log->set.test_bugs & LOG_BUG_TRUST_CACHE)
 			continue;
 		if (write_again(seg, r->mark > seg->base ? r->mark - seg->base : 0, end, err))
 			return -1;
