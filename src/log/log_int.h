@@ -309,7 +309,6 @@ struct scan {
 	struct segment *seg;
 	uint64_t size;           /* of the file */
 	uint64_t off;            /* next frame */
-	uint64_t mark;           /* highest mark seen */
 	uint64_t last_data;      /* position behind the last frame other than a MARK */
 	uint64_t next_unit;
 	bool sealed;             /* the SEAL was reached */

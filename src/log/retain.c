@@ -224,6 +224,7 @@ static int remove_front(struct log *log, struct err *err)
 			memmove(log->segs, log->segs + 1, --log->n_segs * sizeof(struct segment *));
 			segment_path(seg, &path);
 			segment_unref(log, seg);
+			log->stats.removed_segments++;
 		}
 	}
 	mem_free(live);

@@ -138,7 +138,7 @@ int segment_frame(struct segment *seg, uint64_t pos, uint64_t off, uint64_t limi
 {
 	const uint8_t *p;
 	struct frame f;
-	size_t got;
+	size_t got, pad;
 
 	if (window_fill(w, seg, off, FRAME_HEADER + BATCH_PREFIX, ahead, limit, &p, &got, err))
 		return -1;
@@ -148,10 +148,13 @@ int segment_frame(struct segment *seg, uint64_t pos, uint64_t off, uint64_t limi
 		return corrupt(seg, off, err, "there is no frame");
 	if (frame_size(f.len) > limit - off)
 		return corrupt(seg, off, err, "frame of %u bytes goes beyond the end", f.len);
-	if (window_fill(w, seg, off, FRAME_HEADER + f.len, ahead, limit, &p, &got, err))
+	if (window_fill(w, seg, off, (size_t)frame_size(f.len), ahead, limit, &p, &got, err))
 		return -1;
 	if (got < FRAME_HEADER + f.len)
 		return corrupt(seg, off, err, "the file ends within a frame");
+	for (pad = FRAME_HEADER + f.len; pad < frame_size(f.len) && pad < got; pad++)
+		if (p[pad] && !(seg->log->set.test_bugs & LOG_BUG_SKIP_CRC))
+			return corrupt(seg, off, err, "bytes that fill the frame up are not zero");
 	*ret_payload = view_of(p + FRAME_HEADER, f.len);
 	*ret = f;
 	if (seg->log->set.test_bugs & LOG_BUG_SKIP_CRC)

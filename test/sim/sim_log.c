@@ -102,6 +102,8 @@ static bool random_life(uint64_t seed, unsigned lives, unsigned bugs, struct wor
 		sum->acked += c.acked;
 		sum->crashes += c.crashes;
 		sum->recovered_more += c.recovered_more;
+		sum->trims += c.trims;
+		sum->rewrites += c.rewrites;
 	}
 	return finish(w, ok, seed, "life", i);
 }
@@ -113,9 +115,10 @@ static void nothing_acknowledged_is_lost_and_nothing_half_is_seen_over_many_live
 
 	for (r = 0; r < rounds(60); r++)
 		assert_true(random_life(seed_of(1000 + r), 12, 0, &sum));
-	print_message("%llu units closed, %llu acknowledged, %llu crashes\n", (unsigned long long)sum.units, (unsigned long long)sum.acked,
-	    (unsigned long long)sum.crashes);
-	assert_true(sum.acked > 0 && sum.recovered_more > 0);
+	print_message("%llu units closed, %llu acknowledged, %llu crashes, files removed %llu times, rewritten %llu times\n",
+	    (unsigned long long)sum.units, (unsigned long long)sum.acked, (unsigned long long)sum.crashes, (unsigned long long)sum.trims,
+	    (unsigned long long)sum.rewrites);
+	assert_true(sum.acked > 0 && sum.recovered_more > 0 && sum.trims > 0 && sum.rewrites > 0);
 }
 
 /* Units acknowledged, process ends after the failed sync without a crash, starts again, and only then the power goes. */
@@ -172,6 +175,170 @@ static void each_call_may_find_the_disk_full(void **state)
 	assert_true(every_call_fails_once(seed_of(3001), ENOSPC));
 }
 
+/* ---- damage ---- */
+
+struct image {
+	char path[80];
+	uint8_t *bytes;
+	size_t len;
+};
+
+static unsigned save(struct simio *sim, struct image *to)
+{
+	unsigned i, n = 0;
+	const char *path;
+
+	for (i = 0; (path = simio_name(sim, i)); i++) {
+		size_t len;
+		uint8_t *p = simio_file(sim, path, &len);
+
+		if (!strstr(path, ".wlog"))
+			continue;
+		snprintf(to[n].path, sizeof(to[n].path), "%s", path);
+		to[n].bytes = mem_alloc(len + 1);
+		memcpy(to[n].bytes, p, len);
+		to[n++].len = len;
+	}
+	return n;
+}
+
+static void restore(struct simio *sim, const struct image *images, unsigned n)
+{
+	const char *path;
+	unsigned i, k;
+
+	for (i = 0; (path = simio_name(sim, i));) {
+		for (k = 0; k < n && strcmp(images[k].path, path) != 0; k++)
+			;
+		if (k == n && strstr(path, ".wlog"))
+			simio_remove(sim, path);
+		else
+			i++;
+	}
+	for (k = 0; k < n; k++)
+		simio_put(sim, images[k].path, images[k].bytes, images[k].len);
+}
+
+/* One bit is turned: the start must refuse, or a read or verify must name the damage, or the damage must have been of no meaning: an index
+ * that was built again, or bytes that nothing has. Never may anything that was acknowledged be missing or different. */
+static bool flip(struct world *w, const struct image *images, unsigned n, unsigned file, size_t at, unsigned bit, uint64_t *found)
+{
+	struct simio *sim = world_sim(w);
+	size_t len;
+	uint8_t *p;
+	bool ok;
+
+	restore(sim, images, n);
+	p = simio_file(sim, images[file].path, &len);
+	p[at] ^= (uint8_t)(1u << bit);
+	simio_settle(sim);
+	ok = world_open(w) && world_verify(w);
+	if (!ok) {
+		ok = strstr(world_why(w), "is damaged at byte") || strstr(world_why(w), "a file is missing");
+		*found += ok;
+	}
+	world_close(w);
+	return ok;
+}
+
+static bool flip_everywhere(uint64_t seed, unsigned bugs, unsigned stride)
+{
+	struct world *w = world_new(seed, bugs);
+	struct image images[200];
+	uint64_t found = 0, tried = 0;
+	unsigned n, i;
+	size_t at = 0;
+	bool ok = world_open(w) && world_run(w, 250);
+
+	world_close(w);
+	simio_settle(world_sim(w));
+	n = save(world_sim(w), images);
+	ok = ok && world_open(w); /* all that was closed counts as acknowledged now */
+	world_close(w);
+	for (i = 0; i < n; i++)
+		for (at = 0; ok && at < images[i].len; at += stride, tried++)
+			ok = flip(w, images, n, i, at, (unsigned)(at / 8 + at) % 8, &found);
+	if (!bugs && ok)
+		print_message("%llu of %llu bits turned were damage, and found\n", (unsigned long long)found, (unsigned long long)tried);
+	if (!bugs)
+		ok = ok && found > tried / 2;
+	for (i = 0; i < n; i++)
+		mem_free(images[i].bytes);
+	return finish(w, ok, seed, "flip at byte", at);
+}
+
+static void every_turned_bit_below_the_durable_mark_is_found(void **state)
+{
+	unsigned r;
+
+	for (r = 0; r < rounds(2); r++)
+		assert_true(flip_everywhere(seed_of(4000 + r), 0, 3));
+}
+
+/* A file taken away is not taken for a shorter log. */
+static void a_missing_file_in_the_middle_stops_the_start(void **state)
+{
+	struct world *w = world_new(seed_of(4100), 0);
+	struct image images[200];
+	unsigned n, i;
+
+	assert_true(world_open(w) && world_run(w, 400));
+	world_close(w);
+	simio_settle(world_sim(w));
+	n = save(world_sim(w), images);
+	assert_true(n > 3);
+	for (i = 1; i + 1 < n; i++) {
+		restore(world_sim(w), images, n);
+		simio_remove(world_sim(w), images[i].path);
+		assert_false(world_open(w));
+		assert_non_null(strstr(world_why(w), "missing"));
+	}
+	for (i = 0; i < n; i++)
+		mem_free(images[i].bytes);
+	world_free(w);
+}
+
+/* ---- the tests of the tests ---- */
+
+static bool campaign(unsigned bugs)
+{
+	unsigned r;
+
+	for (r = 0; r < 200; r++) {
+		if (!random_life(seed_of(5000 + r), 8, bugs, NULL) || !failed_sync_then_restart_then_cut(seed_of(6000 + r), bugs))
+			return false;
+		if (r < 2 && !flip_everywhere(seed_of(7000 + r), bugs, 7))
+			return false;
+	}
+	return true;
+}
+
+/* In a process of its own, as a log with a defect may well run into an assertion. */
+static bool is_caught(unsigned bug)
+{
+	pid_t pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+			_exit(9);
+		_exit(campaign(bug) ? 0 : 1);
+	}
+	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+	return !WIFEXITED(status) || WEXITSTATUS(status) == 1;
+}
+
+static void a_log_that_skips_syncs_is_caught(void **state) { assert_true(is_caught(LOG_BUG_SKIP_SYNC)); }
+static void a_log_that_acknowledges_before_the_sync_is_caught(void **state) { assert_true(is_caught(LOG_BUG_ACK_EARLY)); }
+static void a_log_that_skips_checksums_is_caught(void **state) { assert_true(is_caught(LOG_BUG_SKIP_CRC)); }
+static void a_log_that_does_not_sync_the_directory_is_caught(void **state) { assert_true(is_caught(LOG_BUG_SKIP_DIR_SYNC)); }
+static void a_log_that_cuts_damage_off_is_caught(void **state) { assert_true(is_caught(LOG_BUG_CUT_DAMAGE)); }
+static void a_log_that_trusts_memory_after_a_failed_sync_is_caught(void **state) { assert_true(is_caught(LOG_BUG_TRUST_CACHE)); }
+static void a_log_that_removes_files_too_early_is_caught(void **state) { assert_true(is_caught(LOG_BUG_REMOVE_EARLY)); }
+static void a_log_that_tries_a_sync_twice_is_caught(void **state) { assert_true(is_caught(LOG_BUG_RETRY_SYNC)); }
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +347,16 @@ int main(void)
 		cmocka_unit_test(what_a_failed_sync_left_in_memory_is_made_durable_by_the_next_start),
 		cmocka_unit_test(each_call_may_fail_with_an_io_error),
 		cmocka_unit_test(each_call_may_find_the_disk_full),
+		cmocka_unit_test(every_turned_bit_below_the_durable_mark_is_found),
+		cmocka_unit_test(a_missing_file_in_the_middle_stops_the_start),
+		cmocka_unit_test(a_log_that_skips_syncs_is_caught),
+		cmocka_unit_test(a_log_that_acknowledges_before_the_sync_is_caught),
+		cmocka_unit_test(a_log_that_skips_checksums_is_caught),
+		cmocka_unit_test(a_log_that_does_not_sync_the_directory_is_caught),
+		cmocka_unit_test(a_log_that_cuts_damage_off_is_caught),
+		cmocka_unit_test(a_log_that_trusts_memory_after_a_failed_sync_is_caught),
+		cmocka_unit_test(a_log_that_removes_files_too_early_is_caught),
+		cmocka_unit_test(a_log_that_tries_a_sync_twice_is_caught),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

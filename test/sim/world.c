@@ -49,6 +49,7 @@ struct world {
 	struct log_batches out;
 	struct world_counts counts;
 	unsigned made;
+	uint64_t removed, rewritten; /* of the log's figures, last seen */
 	char why[1024];
 };
 
@@ -374,6 +375,7 @@ bool world_open(struct world *w)
 		err_clear(&err);
 	}
 	simio_crash_at(w->sim, 0);
+	w->removed = w->rewritten = 0;
 	return adopt(w) && world_check(w);
 }
 
@@ -570,17 +572,22 @@ static bool do_sweep(struct world *w)
 {
 	struct err err = ERR_INIT;
 	uint64_t pin = 0, first, last;
+	struct log_stats st;
 	bool held = log_pin_get(w->log, "job", &pin);
 
 	log_unit_span(w->log, &first, &last);
 	if (log_sweep(w->log, &err))
-		return log_failed(w->log, NULL) || err.code == ERR_NO_SPACE || simio_stopped(w->sim) ? true : bad(w, "sweep: %s", err.text);
+		return log_failed(w->log, NULL) || err.code == ERR_NO_SPACE || err.code == ERR_IO ? true : bad(w, "sweep: %s", err.text);
 	if (held && first <= pin) {
 		log_unit_span(w->log, &first, &last);
 		if (first > pin && pin <= last)
 			return bad(w, "retention went to unit %llu, over the pin at %llu", (unsigned long long)first, (unsigned long long)pin);
 	}
-	w->counts.trims++;
+	log_stats(w->log, &st);
+	w->counts.trims += st.removed_segments != w->removed;
+	w->counts.rewrites += st.rewritten_segments != w->rewritten;
+	w->removed = st.removed_segments;
+	w->rewritten = st.rewritten_segments;
 	return check_marks(w) && (log_failed(w->log, NULL) || rnd(w, 4) || check_units(w, 0));
 }
 
