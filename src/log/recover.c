@@ -563,7 +563,7 @@ int log_recover(struct log *log, struct err *err)
 	if (!rc)
 		goto out_ok;
 out:
-	for (i = 0; i < log->n_segs && i < r.all; i++)
+	for (i = 0; i < log->n_segs && i < r.n; i++)
 		if (r.files[i].file)
 			log->segs[i]->file = NULL;
 out_ok:
