@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates or updates the connectors of infra/cdc/connectors through a Kafka Connect REST API (walmill's or the real one) and waits until each
-# of them runs.
+# Creates or updates the connectors of infra/cdc/connectors through a Kafka Connect REST API (walmill's or the real one) and waits
+# until each of them runs.
 # Usage: scripts/register-connectors.sh [FILE...]
 # CONNECT_URL (default http://127.0.0.1:8083); PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE replace what the files say.
 set -eu
