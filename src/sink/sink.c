@@ -201,7 +201,7 @@ static int run_chunk(struct sink *s, const char *name, uint32_t n, struct err *e
 /* All changed rows of a statement (deletes or upserts), or all result rows. */
 static int queue_rows(struct sink *s, struct flow *f, uint32_t st, bool deletes, bool all, uint64_t *rows, struct err *err)
 {
-	struct value_env env = {.zone = NULL, .zones = NULL};
+	struct value_env env = {.zone = tz_utc(), .zones = NULL};
 	const struct target *t = &s->targets[st];
 	uint32_t width = deletes ? t->nkey : t->st->ncolumns, i, n = 0;
 	struct flow_cursor c = {0};
