@@ -58,6 +58,7 @@ struct log_settings {
 	int64_t retention_ms;        /* where a topic's config does not say; -1 = for ever */
 	int64_t retention_bytes;     /* of one partition; -1 = any */
 	int64_t flush_interval_us;   /* at least this between the starts of two flushes; an idle log flushes at once */
+	int64_t flush_busy_us;       /* the same while many units come (more than 32 wait): each flush costs CPU, whatever it holds */
 	int64_t sweep_interval_ms;   /* retention */
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
