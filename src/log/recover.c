@@ -449,7 +449,7 @@ static int remove_file(struct rec *r, uint64_t base, struct err *err)
 /* Rule 5 for one file. */
 static int write_again(struct segment *seg, uint64_t from, uint64_t to, struct err *err)
 {
-	size_t room = 1 << 20, got;
+	size_t room = to - from < 1 << 20 ? (size_t)(to - from) + 1 : 1 << 20, got;
 	uint8_t *bytes = mem_alloc(room);
 	int rc = -1;
 
