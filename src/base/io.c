@@ -295,11 +295,13 @@ out:
 int io_replace(struct io *io, const char *path, struct view bytes, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *tmp = mem_alloc(strlen(path) + 5), *dir = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
+	size_t len = strlen(path);
+	char *tmp = mem_alloc(len + 5), *dir = slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : mem_strdup(".");
 	struct io_file *f = NULL;
 	int rc = -1;
 
-	sprintf(tmp, "%s.tmp", path);
+	memcpy(tmp, path, len);
+	memcpy(tmp + len, ".tmp", 5);
 	if (io_open(io, tmp, IO_WRITE | IO_CREATE | IO_TRUNCATE, &f, err))
 		goto out;
 	if (io_write(f, 0, bytes.ptr, bytes.len, err) || io_sync(f, err))

@@ -80,7 +80,10 @@ static inline WM_MUST_USE int io_list(struct io *io, const char *path, io_list_f
 {
 	return io->ops->list(io, path, fn, arg, err);
 }
-static inline WM_MUST_USE int io_rename(struct io *io, const char *from, const char *to, struct err *err) { return io->ops->rename(io, from, to, err); }
+static inline WM_MUST_USE int io_rename(struct io *io, const char *from, const char *to, struct err *err)
+{
+	return io->ops->rename(io, from, to, err);
+}
 static inline WM_MUST_USE int io_unlink(struct io *io, const char *path, struct err *err) { return io->ops->unlink(io, path, err); }
 static inline WM_MUST_USE int io_free_bytes(struct io *io, const char *path, uint64_t *ret, struct err *err)
 {

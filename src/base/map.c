@@ -1,6 +1,6 @@
 /*
- * Hash map; see map.h. The hash is a multiply-fold over 8-byte words under two random seed words: not SipHash, but a peer that cannot see the
- * seed or the order of iteration cannot aim at one bucket.
+ * Hash map; see map.h. The hash is a multiply-fold over 8-byte words under two random seed words: not SipHash, but a peer that cannot
+ * see the seed or the order of iteration cannot aim at one bucket.
  */
 #include "base/map.h"
 

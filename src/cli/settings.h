@@ -1,0 +1,67 @@
+/*
+ * walmill's settings: one row each, in the order of the documents. Everything about them is made from these rows: parsing, --help,
+ * doc/settings.md, walmill.conf(5). See base/settings.h for types and sources.
+ *
+ * Row: constant, name, type, default, min, max, words of a choice, when it can change, meaning.
+ */
+#ifndef WALMILL_CLI_SETTINGS_H
+#define WALMILL_CLI_SETTINGS_H
+
+#include "base/settings.h"
+
+#define WALMILL_SETTINGS(X) \
+	X(SET_DATA, "data", STRING, "/var/lib/walmill", NULL, NULL, NULL, START, \
+		"Directory of the log, checkpoints and state. It is made with mode 0700; one process at a time uses it.") \
+	X(SET_SOURCE, "source", CONNECTION, "", NULL, NULL, NULL, START, \
+		"Connection string of the PostgreSQL server whose changes are captured by connectors made with " \
+		"`walmill connector create --tables`, and that jobs read their starting state from. Its role needs REPLICATION.") \
+	X(SET_TARGET, "target", CONNECTION, "", NULL, NULL, NULL, START, \
+		"Connection string of the PostgreSQL server that holds the tables written by jobs. Empty: the same as `source`.") \
+	X(SET_KAFKA_LISTEN, "kafka.listen", ADDRESSES, "127.0.0.1:9092,127.0.0.1:29092", NULL, NULL, NULL, START, \
+		"Where the Kafka wire protocol is spoken. Empty: not at all. Port 0: the system picks one, and it is printed.") \
+	X(SET_CONNECT_LISTEN, "connect.listen", ADDRESSES, "127.0.0.1:8083", NULL, NULL, NULL, START, \
+		"Where the Kafka Connect REST API listens. Empty: nowhere.") \
+	X(SET_JOBS_LISTEN, "jobs.listen", ADDRESSES, "127.0.0.1:8081", NULL, NULL, NULL, START, \
+		"Where the jobs API listens. Empty: nowhere.") \
+	X(SET_CONSOLE_LISTEN, "console.listen", ADDRESSES, "127.0.0.1:8085", NULL, NULL, NULL, START, \
+		"Where the console listens. Empty: nowhere.") \
+	X(SET_API_LISTEN, "api.listen", ADDRESSES, "127.0.0.1:8080", NULL, NULL, NULL, START, \
+		"Where the REST API of the application, the dashboard, `/livez`, `/readyz` and `/metrics` listen. Empty: nowhere.") \
+	X(SET_COMPAT_VERSION, "compat.version", CHOICE, "3.2", NULL, NULL, "2.6 3.2", START, \
+		"The Debezium release class whose bytes are produced.") \
+	X(SET_COMPAT_EXACT, "compat.exact", BOOL, "off", NULL, NULL, NULL, START, \
+		"Follow Debezium even where its events lose or mangle data. Off: walmill is right instead, in the cases that the " \
+		"documentation lists.") \
+	X(SET_JOB_TIMEZONE, "job.timezone", STRING, "UTC", NULL, NULL, NULL, START, \
+		"Time zone of jobs that do not set one. Anything that the target server accepts.") \
+	X(SET_JOB_PIN_MAX_BYTES, "job.pin.max_bytes", BYTES, "0", "0", NULL, NULL, RUNTIME, \
+		"How much log a job's checkpoint may keep from being deleted. Beyond it the job gives way and needs a backfill. " \
+		"0: a quarter of the disk.") \
+	X(SET_JOB_MEMORY, "job.memory", BYTES, "1GiB", "16MiB", NULL, NULL, START, \
+		"Memory budget of one job's state. A job that needs more is FAILED with the figure, never killed.") \
+	X(SET_LOG_SEGMENT_BYTES, "log.segment_bytes", BYTES, "256MiB", "1MiB", "2GiB", NULL, START, \
+		"Size at which a topic partition begins a new segment file.") \
+	X(SET_LOG_RESERVE_BYTES, "log.reserve_bytes", BYTES, "1GiB", "16MiB", NULL, NULL, RUNTIME, \
+		"Free disk space below which produce is refused first, and then capture pauses. Positions, checkpoints and group " \
+		"offsets can still be written.") \
+	X(SET_LOG_FLUSH_INTERVAL, "log.flush_interval", DURATION, "2ms", "0", "10s", NULL, RUNTIME, \
+		"How long a write may wait for others to share its sync. Nothing is acknowledged before its sync.") \
+	X(SET_LOG_LEVEL, "log.level", CHOICE, "info", NULL, NULL, "debug info warning error", RUNTIME, \
+		"The least important messages that are written to standard error.") \
+	X(SET_LOG_FORMAT, "log.format", CHOICE, "text", NULL, NULL, "text json", START, \
+		"How messages are written: text for people, or one JSON object a line.")
+
+enum walmill_setting {
+#define X(constant, name, type, preset, min, max, choices, when, doc) constant,
+	WALMILL_SETTINGS(X)
+#undef X
+	SET_COUNT
+};
+
+extern const struct setting_def walmill_settings[SET_COUNT];
+
+/* The whole of doc/settings.md and of the page walmill.conf(5). */
+void walmill_settings_markdown(struct buf *out);
+void walmill_settings_man(struct buf *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* Inside of connections, shared by conn.c and stream.c. */
+#ifndef WALMILL_PG_CONN_INTERNAL_H
+#define WALMILL_PG_CONN_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "pg/conn.h"
+
+struct pg_conn {
+	PGconn *pq;
+	int interrupt_fd;
+	int64_t timeout_ms;
+	bool broken;
+	char *copy;      /* the chunk that libpq handed out last, freed by the next call */
+};
+
+/* Waits until the socket is readable (or writable, with `write`), the deadline (monotonic us, 0 = none) has passed, or an interrupt.
+ * 1 = ready, 0 = deadline, -1 = error or ERR_CANCELED. */
+int pg_wait(struct pg_conn *c, bool write, int64_t deadline_us, struct err *err);
+
+/* Error of a failed result, with SQLSTATE, detail and hint; or of the connection when res is NULL. Returns -1. */
+int pg_result_error(struct pg_conn *c, const PGresult *res, struct err *err);
+
+/* The next result of what was sent, waiting for it; NULL in *ret at the end. */
+int pg_next_result(struct pg_conn *c, int64_t deadline_us, PGresult **ret, struct err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The streaming replication protocol: slots, and the stream of XLogData and keepalive messages of one logical slot.
+ * Source: PostgreSQL documentation, "Streaming Replication Protocol".
+ *
+ * Received, durable and applied are the caller's to keep apart: the only LSN that walmill ever reports is the durable one, as write, flush
+ * and apply alike, so that the server never believes more than what a crash of ours leaves.
+ */
+#ifndef WALMILL_PG_STREAM_H
+#define WALMILL_PG_STREAM_H
+
+#include "model/unit.h"
+#include "pg/conn.h"
+
+struct pg_identity {
+	uint64_t system_id;
+	uint32_t timeline;
+	lsn_t wal_end;      /* flushed end of the server's WAL */
+};
+
+/* IDENTIFY_SYSTEM. */
+int pg_identify(struct pg_conn *c, struct pg_identity *ret, struct err *err) WM_MUST_USE;
+
+/* The switch points of a timeline's history: *ret = where `timeline` ended on the way to the server's current one; 0 when it is the current one;
+ * ERR_LOST when the server does not descend from it. */
+int pg_timeline_end(struct pg_conn *c, uint32_t timeline, uint32_t current, lsn_t *ret, struct err *err) WM_MUST_USE;
+
+struct pg_slot_made {
+	lsn_t consistent_point;
+	char snapshot[64];  /* to be imported by SET TRANSACTION SNAPSHOT; valid until this connection's next command */
+};
+
+/*
+ * CREATE_REPLICATION_SLOT ... LOGICAL pgoutput, exporting its snapshot. Waits for all transactions that are running now, however long they
+ * take: set a deadline first; ERR_TIMEOUT then, and the connection is gone (the server drops the unfinished slot).
+ */
+int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct pg_slot_made *ret, struct err *err) WM_MUST_USE;
+
+/* What the stream hands out. */
+enum pg_stream_kind {
+	PG_STREAM_NOTHING,   /* nothing within the time given */
+	PG_STREAM_DATA,      /* one pgoutput message */
+	PG_STREAM_KEEPALIVE,
+	PG_STREAM_END,       /* the server ended the stream (shutdown) */
+};
+
+struct pg_stream_item {
+	enum pg_stream_kind kind;
+	struct view data;    /* valid until the next call */
+	lsn_t lsn;           /* DATA: where the message's WAL begins */
+	lsn_t wal_end;       /* the server's end of WAL as it knew it when sending */
+	int64_t sent_us;     /* server clock, since 1970 */
+	bool reply_requested;
+};
+
+/* START_REPLICATION from `from`; publication names and protocol version 1, values in binary where the type can. */
+int pg_stream_start(struct pg_conn *c, struct view slot, struct view publication, lsn_t from, struct err *err) WM_MUST_USE;
+
+/* Waits up to wait_ms (0 = just look). */
+int pg_stream_next(struct pg_conn *c, int64_t wait_ms, struct pg_stream_item *ret, struct err *err) WM_MUST_USE;
+
+/* Standby status update: everything before `durable` is never needed again. */
+int pg_stream_confirm(struct pg_conn *c, lsn_t durable, bool want_reply, struct err *err) WM_MUST_USE;
+
+#endif
