@@ -1,6 +1,6 @@
 /*
- * What the log costs: CPU and wall time for a million rows in units of one row, of 100, and in one unit; building record batches alone; reading
- * back by partition and by unit; opening.
+ * What the log costs: CPU and wall time for a million rows in units of one row, of 100, and in one unit; building record batches alone;
+ * reading back by partition and by unit; opening.
  *
  * usage: log_append DIR [ROWS]        DIR must not exist or be empty; figures of one machine are in log_append.md
  */
@@ -85,7 +85,8 @@ static void open_log(const char *dir)
 			abort();
 }
 
-/* Units of `rows` rows, not more than `rate` rows a second (0: any), up to 1,000 of them in a batch; the batch is built once, as capture's own cost is not in question here. */
+/* Units of `rows` rows, not more than `rate` rows a second (0: any), up to 1,000 of them in a batch; the batch is built once, as
+ * capture's own cost is not in question here. */
 static void write_units(const char *what, unsigned total, unsigned rows, double rate)
 {
 	struct log_close_args args = {.payload = view_of(value, 80), .note = "bench"};
@@ -111,7 +112,8 @@ static void write_units(const char *what, unsigned total, unsigned rows, double 
 	must(log_flush(the_log, &err));
 	report(what, from, total, (double)total / in_batch * (double)b.len);
 	log_stats(the_log, &st);
-	printf("|   flushes so far %lu, longest %lu us, on average %lu us | | | | |\n", (unsigned long)st.flushes, (unsigned long)st.flush_us_max,
+	printf("|   flushes so far %lu, longest %lu us, on average %lu us | | | | |\n", (unsigned long)st.flushes,
+	    (unsigned long)st.flush_us_max,
 	    (unsigned long)(st.flush_us_total / st.flushes));
 	buf_release(&b);
 }

@@ -11,8 +11,8 @@
  *	sync      every file written since the last sync, if somebody waits for anything in it or it has become much
  *	publish   under the lock: the durable position, high watermarks of all units closed below it at once, then callbacks in order
  *
- * Group commit follows from it: what is appended while a round is at work goes into the next one, and an idle log flushes at once. An error in
- * create, write or sync makes the log failed: no sync is ever tried twice, as the kernel may have dropped the pages that it could
+ * Group commit follows from it: what is appended while a round is at work goes into the next one, and an idle log flushes at once. An
+ * error in create, write or sync makes the log failed: no sync is ever tried twice, as the kernel may have dropped the pages that it could
  * not write. Crash points are between any two steps and within each; recovery's rules (recover.c) hold for all of them.
  */
 #include "log/log_int.h"

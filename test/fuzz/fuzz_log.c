@@ -3,7 +3,8 @@
  *
  * Input: a byte that says how the rest is taken.
  *   0  the bytes of the first file, as they are
- *   1  frames: type u8, part u8, length u16, payload. Each gets the header, position and checksums that it needs to be believed, behind a good
+ *   1  frames: type u8, part u8, length u16, payload. Each gets the header, position and checksums that it needs to be believed, behind
+ *   a good
  *      file header, so that what is in them is reached; of a batch's payload also the batch's own checksum
  *   2  as 1, and a type of 0 begins the next file (with the last SEAL's place in its header)
  */
