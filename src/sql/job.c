@@ -186,7 +186,43 @@ static int pin_settings(struct planning *p, struct err *err)
 	return err_hint(err, "The server must know the job's time zone, too.");
 }
 
-static const char VIEW_PREFIX[] = "CREATE TEMPORARY VIEW walmill_view_%u AS ";
+/* A view's columns need different names, an INSERT's SELECT does not: the view gets names of its own, where a star does not leave their number open. "" then. */
+static const char *view_columns(struct planning *p, const struct sql_statement *st)
+{
+	const struct tree *stmt, *s, *targets;
+	struct buf b = BUF_INIT(256 * 1024);
+	struct err ignored = ERR_INIT;
+	uint32_t n = 0;
+	int32_t pos;
+	const char *out = "";
+
+	if (tree_parse_sql(arena_str(p->b.arena, st->text), p->b.arena, &stmt, &pos, &ignored) != 0)
+		return out;
+	s = tree_is(stmt, "SelectStmt");
+	while (tree_get(s, "larg"))
+		s = tree_get(s, "larg");
+	targets = tree_get(s, "targetList");
+	TREE_EACH(t, targets) {
+		const struct tree *fields = tree_get(tree_is(tree_get(tree_is(t, "ResTarget"), "val"), "ColumnRef"), "fields");
+
+		TREE_EACH(f, fields)
+			if (tree_is(f, "A_Star"))
+				goto out;
+		buf_puts(&b, n ? ", \"" : "(\"");
+		if (st->target_columns && n < st->ncolumns)
+			for (const char *c = st->target_columns[n]; *c; c++)
+				buf_puts(&b, *c == '"' ? "\"\"" : (char[2]){*c, 0});
+		else
+			buf_printf(&b, "column_%u", n + 1);
+		buf_putc(&b, '"');
+		n++;
+	}
+	if (n && (!st->target_columns || n == st->ncolumns))
+		out = arena_printf(p->b.arena, "%s) ", buf_cstr(&b));
+out:
+	buf_release(&b);
+	return out;
+}
 
 /* The byte offset of the n-th character (1-based) of text. */
 static size_t byte_of_char(const char *text, uint32_t n)
@@ -204,7 +240,7 @@ static size_t byte_of_char(const char *text, uint32_t n)
 static int make_view(struct planning *p, uint32_t index, struct err *err)
 {
 	struct sql_statement *st = &p->b.job->statements[index];
-	char *head = arena_printf(p->b.arena, VIEW_PREFIX, index);
+	char *head = arena_printf(p->b.arena, "CREATE TEMPORARY VIEW walmill_view_%u %sAS ", index, view_columns(p, st));
 	char *sql = arena_printf(p->b.arena, "%s%.*s", head, (int)st->text.len, (const char *)st->text.ptr);
 	uint32_t position = 0;
 	unsigned line, column;
