@@ -24,7 +24,6 @@ void payload_release(struct payload *p)
 void payload_begin(struct payload *p)
 {
 	p->unit.ntopics = p->unit.nruns = p->unit.nexceptions = p->unit.nevents = 0;
-	p->records = 0;
 }
 
 #define ROOM(list, n, cap) \
@@ -71,7 +70,6 @@ void payload_record(struct payload *p, struct view topic_name, uint32_t index, u
 	struct unit_run *last = p->unit.nruns ? &p->unit.runs[p->unit.nruns - 1] : NULL;
 	unsigned i;
 
-	p->records++;
 	if (last && last->topic == topic && last->table_oid == table_oid && last->version == version) {
 		last->count++;
 	} else {
@@ -84,8 +82,13 @@ void payload_record(struct payload *p, struct view topic_name, uint32_t index, u
 
 void payload_event(struct payload *p, enum unit_event_kind kind, uint32_t table_oid)
 {
+	uint32_t before = 0, i;
+
+	for (i = 0; i < p->unit.nruns; i++)
+		if (p->unit.runs[i].table_oid == table_oid)
+			before += p->unit.runs[i].count;
 	ROOM(p->unit.events, p->unit.nevents, p->cap_events);
-	p->unit.events[p->unit.nevents++] = (struct unit_event){table_oid, p->records, (uint8_t)kind};
+	p->unit.events[p->unit.nevents++] = (struct unit_event){table_oid, before, (uint8_t)kind};
 }
 
 struct view payload_stored(struct payload *p)

@@ -9,7 +9,6 @@
 
 struct payload {
 	struct unit_payload unit;      /* the caller fills kind, connector, positions */
-	uint32_t records;              /* over all topics */
 	uint32_t cap_topics, cap_runs, cap_exceptions, cap_events;
 	struct buf stored;
 };

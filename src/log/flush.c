@@ -102,7 +102,7 @@ static int open_file(struct log *log, struct segment *seg, struct err *err)
 
 	segment_path(seg, &path);
 	if (!io_open(log->io, (const char *)path.ptr, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &seg->file, err))
-		rc = io_sync_dir(log->io, log->dir, err);
+		rc = log->set.test_bugs & LOG_BUG_SKIP_DIR_SYNC ? 0 : io_sync_dir(log->io, log->dir, err);
 	if (rc && err->code == ERR_NO_SPACE && seg->file)
 		err->code = ERR_IO; /* the file is there, whether durably is not known: not to be tried again */
 	buf_release(&path);
@@ -169,7 +169,11 @@ static int sync_files(struct log *log, struct err *err)
 	uint32_t i;
 
 	for (i = 0; i < log->n_dirty; i++) {
-		if (io_sync(log->dirty[i]->file, err))
+		int rc = log->set.test_bugs & LOG_BUG_SKIP_SYNC ? 0 : io_sync(log->dirty[i]->file, err);
+
+		if (rc && log->set.test_bugs & LOG_BUG_RETRY_SYNC)
+			rc = io_sync(log->dirty[i]->file, err);
+		if (rc)
 			return -1;
 		log->dirty[i]->listed_dirty = false;
 	}
@@ -260,6 +264,19 @@ void log_fail(struct log *log, const struct err *why)
 	tell(log, units, why);
 }
 
+/* LOG_BUG_ACK_EARLY */
+static void publish_early(struct log *log)
+{
+	struct log_unit *units;
+
+	lock_take(&log->lock);
+	log->durable = log->written;
+	units = publish(log);
+	lock_drop(&log->lock);
+	if (units)
+		tell(log, units, NULL);
+}
+
 /* Takes the write buffer if the last one has gone out. False: nothing to do. */
 static bool take(struct log *log, bool *ret_sync)
 {
@@ -301,6 +318,8 @@ bool flush_round(struct log *log)
 		wake_signal(&log->wake);
 		return false;
 	}
+	if (!rc && sync && log->set.test_bugs & LOG_BUG_ACK_EARLY)
+		publish_early(log);
 	if (!rc && sync)
 		rc = sync_files(log, &err);
 	if (rc) {

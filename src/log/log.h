@@ -62,6 +62,7 @@ struct log_settings {
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
 	void *pin_released_arg;
+	unsigned test_bugs;          /* deliberate defects for the tests of the tests (log_int.h); 0 */
 };
 
 struct log_settings log_settings_default(void);
@@ -278,6 +279,7 @@ struct log_stats {
 	uint64_t read_batches, read_bytes;
 	uint64_t disk_bytes, free_bytes;
 	uint64_t buffered_bytes;
+	uint64_t removed_segments, rewritten_segments;
 	uint64_t pinned_bytes;        /* kept only because of pins */
 	unsigned segments, topics, open_units;
 	bool full;                    /* the disk is full: nothing is acknowledged until there is room */

@@ -127,6 +127,18 @@ struct unit_entry {
 	struct entry e;
 };
 
+/* settings.test_bugs: each must be found by the simulation */
+enum log_bug {
+	LOG_BUG_SKIP_SYNC = 1,      /* files are not synced */
+	LOG_BUG_ACK_EARLY = 2,      /* units are published before the sync */
+	LOG_BUG_SKIP_CRC = 4,       /* checksums are not compared when reading */
+	LOG_BUG_SKIP_DIR_SYNC = 8,  /* a new file's name is not synced */
+	LOG_BUG_CUT_DAMAGE = 16,    /* recovery takes all damage for a torn tail */
+	LOG_BUG_TRUST_CACHE = 32,   /* recovery does not write again what a failed sync may have left in memory only */
+	LOG_BUG_REMOVE_EARLY = 64,  /* files go before the new starts are durable */
+	LOG_BUG_RETRY_SYNC = 128,   /* a failed sync is tried again */
+};
+
 enum {
 	UNIT_INLINE = 4,
 	LOG_WRITE_SOME = 256 << 10, /* bytes appended that are written although nobody waits for them */
@@ -297,7 +309,6 @@ struct scan {
 	struct segment *seg;
 	uint64_t size;           /* of the file */
 	uint64_t off;            /* next frame */
-	uint64_t mark;           /* highest mark seen */
 	uint64_t last_data;      /* position behind the last frame other than a MARK */
 	uint64_t next_unit;
 	bool sealed;             /* the SEAL was reached */

@@ -168,7 +168,7 @@ static int must_be_torn(struct rec *r, uint32_t i, uint64_t off, const char *wha
 		return -1;
 	if (r->mark > mark)
 		mark = r->mark;
-	if (mark <= r->files[i].base + off && (i || off || r->files[i].base == 0))
+	if ((mark <= r->files[i].base + off && (i || off || r->files[i].base == 0)) || r->log->set.test_bugs & LOG_BUG_CUT_DAMAGE)
 		return 0;
 	seg = make_segment(r, i);
 	corrupt(seg, off, err, "%s", what);
@@ -258,16 +258,9 @@ static int load_closed(struct rec *r, uint32_t i, struct err *err)
 	struct index *ix = NULL;
 	int rc = -1;
 
-	seg->end = r->files[i + 1].base;
-	seg->seal_off = seg->rewritten ? f->h.seal_off : r->files[i + 1].h.prev_seal - seg->base;
-	seg->used = seg->rewritten ? f->size : seg->end - seg->base;
 	seg->written = true;
 	seg->last_seq = i ? r->log->segs[i - 1]->last_seq : 0;
 	seg->first_seq = seg->last_seq + 1;
-	if (seg->seal_off >= f->size || seg->seal_off < FILE_HEADER) {
-		corrupt(seg, seg->seal_off, err, "the file is too short");
-		goto out;
-	}
 	if (!segment_read_seal(seg->file, seg, &b, &why))
 		ix = index_load(&b);
 	else if (why.code != ERR_CORRUPT) {
@@ -376,28 +369,42 @@ static int load(struct rec *r, struct err *err)
 	struct segment *last;
 	struct scan s;
 	uint32_t i;
-	uint64_t off;
+	uint64_t off, mark;
 	int rc;
 
-	for (i = 0; i < r->n; i++)
-		segment_append(log, make_segment(r, i));
+	for (i = 0; i < r->n; i++) {
+		struct segment *seg = make_segment(r, i);
+
+		segment_append(log, seg);
+		if (i + 1 == r->n)
+			break;
+		seg->end = r->files[i + 1].base;
+		seg->seal_off = seg->rewritten ? r->files[i].h.seal_off : r->files[i + 1].h.prev_seal - seg->base;
+		seg->used = seg->rewritten ? r->files[i].size : seg->end - seg->base;
+		if (seg->seal_off < FILE_HEADER || seg->seal_off + FRAME_HEADER > seg->used)
+			return corrupt(seg, seg->seal_off, err, "the index cannot be here");
+	}
+	last = log->segs[r->n - 1];
 	rc = read_state(r, &off, err);
+	if (!rc)
+		rc = marks_behind(r, r->n - 1, 0, &mark, NULL, err);
+	if (rc)
+		return rc;
+	r->mark = mark > r->mark ? mark : r->mark;
+	rc = check_before(r, err);
 	if (rc)
 		return rc;
 	for (i = 0; i + 1 < r->n; i++)
 		if (load_closed(r, i, err))
 			return -1;
-	last = log->segs[r->n - 1];
 	last->index = index_new();
 	last->first_seq = log->next_seq;
 	last->last_seq = log->next_seq - 1;
 	last->head_end = last->base + off;
 	scan_begin(&s, last, r->files[r->n - 1].size, off);
 	s.next_unit = log->next_unit;
-	s.mark = r->files[r->n - 1].h.mark;
 	rc = scan_apply(&s, err);
 	r->cut = s.off;
-	r->mark = s.mark > r->mark ? s.mark : r->mark;
 	log->next_unit = s.next_unit;
 	log->last_data = s.last_data;
 	log->recovery.scanned_bytes += s.off;
@@ -408,7 +415,7 @@ static int load(struct rec *r, struct err *err)
 	if (must_be_torn(r, r->n - 1, r->cut, s.sealed ? "the file goes on behind its end" : s.why.text, &r->dirty_tail, err))
 		return -1;
 	r->dirty_tail = !r->dirty_tail;
-	return check_before(r, err);
+	return 0;
 }
 
 /* Every partition's offsets are there, from its start to its end, without a gap. */
@@ -492,7 +499,7 @@ static int settle(struct rec *r, struct err *err)
 		struct segment *seg = log->segs[i];
 		uint64_t end = i + 1 < r->n ? seg->used : r->cut;
 
-		if (seg->rewritten || seg->base + end <= r->mark)
+		if (seg->rewritten || seg->base + end <= r->mark || log->set.test_bugs & LOG_BUG_TRUST_CACHE)
 			continue;
 		if (write_again(seg, r->mark > seg->base ? r->mark - seg->base : 0, end, err))
 			return -1;
@@ -556,7 +563,7 @@ int log_recover(struct log *log, struct err *err)
 	if (!rc)
 		goto out_ok;
 out:
-	for (i = 0; i < log->n_segs && i < r.all; i++)
+	for (i = 0; i < log->n_segs && i < r.n; i++)
 		if (r.files[i].file)
 			log->segs[i]->file = NULL;
 out_ok:

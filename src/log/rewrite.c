@@ -193,6 +193,7 @@ static void put_in_place(struct rewrite *r, uint32_t first)
 	log->segs[first] = segment_ref(r->to);
 	memmove(log->segs + first + 1, log->segs + first + r->n, (log->n_segs - first - r->n) * sizeof(struct segment *));
 	log->n_segs -= r->n - 1;
+	log->stats.rewritten_segments += r->n;
 	for (i = 0; i < r->n; i++)
 		segment_unref(log, r->run[i]); /* the list's; the run has one more */
 }

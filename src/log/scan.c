@@ -90,8 +90,6 @@ static int apply_commit(struct scan *s, const struct frame *f, struct view paylo
 	commit_index(log, s->seg, c.seq, f->pos, c.time_us);
 	log->next_seq++;
 	log->durable_seq = c.seq;
-	if (c.mark > s->mark)
-		s->mark = c.mark;
 	if (f->unit >= s->next_unit)
 		s->next_unit = f->unit + 1;
 	return 0;
@@ -108,9 +106,7 @@ static int apply_frame(struct scan *s, const struct frame *f, struct view payloa
 	case FRAME_META:
 		return state_apply(s->log, payload, err);
 	case FRAME_MARK:
-		if (payload.len == 8 && get_le64(payload.ptr) > s->mark)
-			s->mark = get_le64(payload.ptr);
-		return 0;
+		return 0; /* marks were looked for before */
 	case FRAME_SEAL:
 		s->sealed = true;
 		s->seg->seal_off = s->off;
@@ -202,7 +198,16 @@ int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *e
 			goto out;
 		if (ret_zero && *ret_zero && (got < 8 || get_le64(p) != 0))
 			*ret_zero = false;
-		if (got < FRAME_HEADER || get_le64(p + 8) != s->seg->base + off || !frame_get(p, &f) || (f.type != FRAME_COMMIT && f.type != FRAME_MARK))
+		if (got < FRAME_HEADER || get_le64(p + 8) != s->seg->base + off || !frame_get(p, &f))
+			continue;
+		if (f.type == FRAME_BATCH) {
+			/* a good header is enough to step over it */
+			if (!window_fill(&own, s->seg, off, FRAME_HEADER + BATCH_PREFIX, AHEAD, s->size, &p, &got, &ignored) &&
+			    got >= FRAME_HEADER + BATCH_PREFIX && frame_crc_good(p, &f, p + FRAME_HEADER))
+				step = frame_size(f.len);
+			continue;
+		}
+		if (f.type != FRAME_COMMIT && f.type != FRAME_MARK)
 			continue;
 		if (segment_frame(s->seg, f.pos, off, s->size, 0, &s->w, &f, &payload, &ignored))
 			continue;

@@ -65,8 +65,9 @@ void part_set_start(struct part *p, int64_t start)
 	p->start = start;
 	while (n < p->n_extents && p->extents[n].end <= start)
 		n++;
-	memmove(p->extents, p->extents + n, (p->n_extents - n) * sizeof(*p->extents));
 	p->n_extents -= n;
+	if (p->n_extents && n)
+		memmove(p->extents, p->extents + n, p->n_extents * sizeof(*p->extents));
 }
 
 static struct part *part_new(struct log *log, uint32_t number, struct topic *t, uint32_t index)

@@ -406,7 +406,6 @@ static void commit_append(struct log_unit *u, const struct log_close_args *args,
 	uint8_t *to, *p;
 	uint32_t i;
 
-	roll_if_full(log);
 	f.len = (uint32_t)(COMMIT_FIXED + (size_t)u->n_entries * COMMIT_ENTRY + note.len + args->payload.len);
 	to = frame_begin(log, &f);
 	p = to + FRAME_HEADER;
@@ -462,6 +461,7 @@ int log_unit_close(struct log_unit *u, const struct log_close_args *args, uint64
 		log->stats.aborted_units++;
 		goto out;
 	}
+	roll_if_full(log); /* now, so that the STATE of a new segment does not count this unit yet */
 	u->seq = log->next_seq++;
 	u->done = args->done;
 	u->done_arg = args->done_arg;

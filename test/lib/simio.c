@@ -359,20 +359,31 @@ static void to_disk(struct simio *s, struct inode *n, bool all)
 	n->last = &n->first;
 }
 
+/* A failed sync: the kernel forgets that these pages are dirty. Sizes are the journal's, and stay pending. */
+static void forget_writes(struct inode *n)
+{
+	struct pending **p = &n->first, *gone;
+
+	while ((gone = *p)) {
+		if (gone->kind == P_SIZE) {
+			p = &gone->next;
+			continue;
+		}
+		*p = gone->next;
+		mem_free(gone->data);
+		mem_free(gone);
+	}
+	n->last = p;
+}
+
 static int sim_sync(struct io_file *f, struct err *err)
 {
 	struct simio *s = of(f->io);
 	struct inode *n = file_of(f)->node;
-	struct pending *p;
 
 	if (usable(file_of(f), "sync", true, err)) {
-		/* the kernel forgets that these pages are dirty */
-		while (!s->stopped && file_of(f)->life == s->life && (p = n->first)) {
-			n->first = p->next;
-			mem_free(p->data);
-			mem_free(p);
-			n->last = n->first ? n->last : &n->first;
-		}
+		if (!s->stopped && file_of(f)->life == s->life)
+			forget_writes(n);
 		return -1;
 	}
 	if (!s->lie)
@@ -630,4 +641,25 @@ uint8_t *simio_file(struct simio *s, const char *path, size_t *ret_len)
 const char *simio_name(struct simio *s, unsigned i)
 {
 	return i < s->now.n ? s->now.all[i].path : NULL;
+}
+
+void simio_put(struct simio *s, const char *path, const void *ptr, size_t len)
+{
+	struct inode *n = mem_zalloc(sizeof(*n));
+
+	drop_dirops(s, 1);
+	n->last = &n->first;
+	resize(&n->now, &n->now_len, len);
+	resize(&n->disk, &n->disk_len, len);
+	memcpy(n->now, ptr, len);
+	memcpy(n->disk, ptr, len);
+	name_put(&s->now, path, n);
+	name_put(&s->disk, path, n);
+}
+
+void simio_remove(struct simio *s, const char *path)
+{
+	drop_dirops(s, 1);
+	name_remove(&s->now, path);
+	name_remove(&s->disk, path);
 }

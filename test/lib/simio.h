@@ -38,6 +38,8 @@ uint64_t simio_random(struct simio *s);                    /* the seed's stream,
 /* The file's bytes as they are now, to look at or to damage (memory and disk alike: call simio_settle first); NULL when it is not there. */
 uint8_t *simio_file(struct simio *s, const char *path, size_t *ret_len);
 void simio_settle(struct simio *s);                        /* everything reaches the disk */
+void simio_put(struct simio *s, const char *path, const void *ptr, size_t len); /* makes the file so, on the disk too */
+void simio_remove(struct simio *s, const char *path);
 const char *simio_name(struct simio *s, unsigned i);       /* the i-th path, in order; NULL behind the last */
 
 #endif
