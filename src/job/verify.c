@@ -62,8 +62,13 @@ static int advance(struct job *j, struct err *err)
 	while (phase_now(j) == HOLD_ADVANCE) {
 		uint64_t seen = wake_seen(wake);
 
-		if (job_must_leave(j))
+		if (job_must_leave(j)) {
+			struct err why = ERR_INIT;
+
+			err_set(&why, ERR_STATE, "the job was told to stop");
+			phase_set(j, HOLD_REFUSED, &why);
 			return 0;
+		}
 		if (follow_some(j, j->hold.cut, &next, &more, err))
 			return -1;
 		if (j->passed_lsn >= j->hold.cut) {
@@ -84,11 +89,12 @@ int hold_serve(struct job *j, struct err *err)
 	if (phase_now(j) != HOLD_WANTED || !j->ready || j->in_snapshot)
 		return 0;
 	phase_set(j, HOLD_STILL, NULL);
+	/* until the other side lets go, whatever else is asked: it reads the plan meanwhile, and it has a deadline */
 	for (;;) {
 		uint64_t seen = wake_seen(&j->held);
 		enum hold_phase p = phase_now(j);
 
-		if (p == HOLD_NONE || job_must_leave(j))
+		if (p == HOLD_NONE)
 			return 0;
 		if (p == HOLD_ADVANCE && advance(j, err))
 			return -1;
@@ -115,7 +121,7 @@ static int hold_until(struct job *j, enum hold_phase want, int64_t deadline_us, 
 		}
 		job_status(j, &st);
 		if (st.state == JOB_FAILED || st.state == JOB_CANCELED || st.state == JOB_PAUSED)
-			return err_set(err, ERR_STATE, "job \"%s\" is %s", j->name, job_state_name(st.state));
+			return err_set(err, ERR_STATE, "job \"%s\" is %s%s%s", j->name, job_state_name(st.state), st.error.code ? ": " : "", st.error.text);
 		if (left <= 0)
 			return err_set(err, ERR_TIMEOUT, "job \"%s\" did not get to %s within %d s", j->name, what, HOLD_DEADLINE_US / 1000000);
 		wake_wait(&j->held, seen, left < 100000 ? left : 100000);

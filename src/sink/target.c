@@ -190,7 +190,7 @@ static void put_unnest(struct buf *b, const struct target *t, const uint32_t *co
 {
 	uint32_t i;
 
-	buf_puts(b, "pg_catalog.unnest(");
+	buf_puts(b, "unnest("); /* of several arrays only when it is not qualified; the search_path is empty */
 	for (i = 0; i < n; i++) {
 		struct view type = t->types[columns ? columns[i] : i];
 
