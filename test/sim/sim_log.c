@@ -253,6 +253,7 @@ static bool flip_everywhere(uint64_t seed, unsigned bugs, unsigned stride)
 	size_t at = 0;
 	bool ok = world_open(w) && world_run(w, 250);
 
+	simio_set_capacity(world_sim(w), 0); /* closed in good order: with a MARK at the end */
 	world_close(w);
 	simio_settle(world_sim(w));
 	n = save(world_sim(w), images);
@@ -286,6 +287,7 @@ static void a_missing_file_in_the_middle_stops_the_start(void **state)
 	unsigned n, i;
 
 	assert_true(world_open(w) && world_run(w, 400));
+	simio_set_capacity(world_sim(w), 0);
 	world_close(w);
 	simio_settle(world_sim(w));
 	n = save(world_sim(w), images);
