@@ -111,6 +111,7 @@ struct topic {
 struct pin {
 	char name[LOG_NAME_MAX + 1];
 	uint64_t seq;
+	uint64_t made_at;        /* position behind the operation that made it */
 };
 
 struct note {

@@ -15,7 +15,8 @@
  *   5 What was kept from M on is written again and synced before anything is appended: it may be in memory only, left there by a failed
  *   sync.
  *
- * Nothing on the disk is changed before rules 1 to 4 have come to an end without error. Each change leaves a state to which the same
+ * Nothing on the disk is changed before rules 1 to 4 have come to an end without error, but for an index that is built again: the same
+ * bytes in the same place. Each change leaves a state to which the same
  * rules apply, so a crash during recovery is a crash like any other: files go from the last to the first, each followed by a sync of the
  * directory, then the tail is cut and synced.
  */
