@@ -384,7 +384,7 @@ static void apply_counters(struct log *log, struct reader *r)
 {
 	uint64_t seq = reader_uvarint(r), unit = reader_uvarint(r), part = reader_uvarint(r);
 
-	if (r->bad || part > PARTS_EVER) {
+	if (r->bad || part > PARTS_EVER || seq == 0 || seq > INT64_MAX || unit > INT64_MAX) {
 		r->bad = true;
 		return;
 	}
