@@ -354,8 +354,8 @@ static bool adopt(struct world *w)
 		if (w->units[i - 1]->acked)
 			return bad(w, "unit %llu was acknowledged and is lost: %llu are left", (unsigned long long)i, (unsigned long long)last);
 		unit_drop(w->units[i - 1]);
+		w->n_units = i - 1;
 	}
-	w->n_units = last;
 	if (w->starts_maybe)
 		memset(w->starts, 0, sizeof(w->starts));
 	w->starts_maybe = false;
@@ -559,7 +559,7 @@ static bool do_pin(struct world *w)
 
 	log_unit_span(w->log, &first, &last);
 	if (rnd(w, 3) == 0) {
-		w->pin_maybe = w->pin != 0;
+		w->pin_maybe |= w->pin != 0;
 		if (!log_pin_clear(w->log, "job", &err) && !log_flush(w->log, &err)) {
 			/* it was written, but nobody waits for it: it may come back after a crash */
 			w->pin_maybe = true;

@@ -14,7 +14,7 @@
 #include "log/batch.h"
 #include "log/log.h"
 
-enum { KILLS = 60, PARTS = 3 };
+enum { KILLS = 40, PARTS = 3 };
 
 static char dir[] = "/tmp/walmill-test-kill-XXXXXX";
 
@@ -147,7 +147,7 @@ static void nothing_acknowledged_is_lost_to_kill_9(void **state)
 
 	assert_non_null(mkdtemp(dir));
 	for (i = 0; i < KILLS; i++) {
-		got = run_and_kill((unsigned)rand_r(&seed) % 15000);
+		got = run_and_kill((unsigned)rand_r(&seed) % 10000);
 		last = look(got > last ? got : last);
 	}
 	assert_true(last > KILLS);
