@@ -274,7 +274,10 @@ static int load_closed(struct rec *r, uint32_t i, struct err *err)
 		if (rebuild_index(r, seg, f->size, err) || segment_read_seal(seg->file, seg, &b, err))
 			goto out;
 		ix = index_load(&b);
-		wm_assert(ix);
+		if (!ix) {
+			corrupt(seg, seg->seal_off, err, "index cannot be built again");
+			goto out;
+		}
 	}
 	if (ix->n_units && (ix->units[0].seq < seg->first_seq || ix->units[ix->n_units - 1].seq >= r->log->next_seq)) {
 		corrupt(seg, seg->seal_off, err, "the index has units of other files");
