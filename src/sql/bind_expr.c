@@ -147,6 +147,13 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 	if (fn->flags & FN_ZONE_ARG && check_zone(b, args[fn->zone_arg], pos, err) != 0)
 		return -1;
 	*ret = e;
+	/* every function here is strict, and the server does not look at the other arguments either */
+	for (uint32_t i = 0; i < n; i++) {
+		if (args[i]->kind == SQL_CONST && args[i]->constant.null) {
+			*ret = new_const(b, &e->type, value_null((enum value_kind)result->kind), pos);
+			return 0;
+		}
+	}
 	if (all_constant(args, n) && n) {
 		struct err ignored = ERR_INIT;
 		struct value v;
@@ -229,6 +236,16 @@ int bind_operator(struct binder *b, const char *name, struct sql_expr **args, ui
 	return bind_fn(b, fn, &f.result, args, n, pos, ret, err);
 }
 
+/* An integer literal, read from the text: libpg_query 15's JSON leaves negative ones out. */
+static int64_t literal_int(const struct binder *b, const struct tree *constant)
+{
+	int32_t pos = tree_pos(constant);
+
+	if (pos >= 0 && (size_t)pos < strlen(b->text) && b->text[pos] == '-')
+		return -strtoll(b->text + pos + 1 + strspn(b->text + pos + 1, " "), NULL, 10);
+	return tree_int(tree_get(constant, "ival"), "ival", 0);
+}
+
 /* ---- names of types ---- */
 
 static int32_t typmod_of(enum value_kind kind, const int64_t *mods, uint32_t n)
@@ -263,7 +280,7 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 
 		if (!c || !tree_get(c, "ival") || n == 2)
 			return bind_refuse(b, tree_pos(name), err, "this type modifier");
-		mods[n++] = tree_int(tree_get(c, "ival"), "ival", 0);
+		mods[n++] = literal_int(b, c);
 	}
 	if (n)
 		ret->typmod = typmod_of((enum value_kind)ret->kind, mods, n);
@@ -310,8 +327,8 @@ static int bind_const(BIND_ARGS)
 		*ret = new_const(b, &none, value_null(VALUE_NONE), pos);
 		return 0;
 	}
-	if ((c = tree_get(t, "ival"))) {
-		*ret = new_const(b, &type_int4, value_int(VALUE_INT4, tree_int(c, "ival", 0)), pos);
+	if (tree_get(t, "ival")) {
+		*ret = new_const(b, &type_int4, value_int(VALUE_INT4, literal_int(b, t)), pos);
 		return 0;
 	}
 	if ((c = tree_get(t, "boolval"))) {
@@ -410,9 +427,9 @@ static int bind_any(BIND_ARGS)
 	e = bind_new(b, any ? SQL_ANY : SQL_ALL, &type_bool, n + 1, tree_pos(t));
 	e->args[0] = left;
 	for (uint32_t i = 0; i < n; i++) {
-		/* the operator is resolved on a column so that nothing is folded away */
+		/* the operator is resolved on columns so that nothing is folded away */
 		pair[0] = bind_column(b, 0, &left->type, tree_pos(t));
-		pair[1] = list[i];
+		pair[1] = bind_column(b, 0, &list[i]->type, tree_pos(t));
 		if (bind_operator(b, name, pair, 2, tree_pos(t), &one, err) != 0)
 			return -1;
 		e->fn = one->fn;
@@ -443,6 +460,10 @@ static int bind_equality_form(struct binder *b, enum sql_expr_kind kind, struct 
 	pair[1] = bind_column(b, 1, &args[1]->type, pos);
 	if (bind_operator(b, "=", pair, 2, pos, &eq, err) != 0)
 		return -1;
+	if (kind == SQL_NULLIF && is_null_const(args[0])) {
+		*ret = args[0];
+		return 0;
+	}
 	e->fn = eq->fn;
 	e->args[0] = args[0];
 	e->args[1] = args[1];
@@ -540,6 +561,32 @@ static void settle_type(struct sql_expr *e, struct sql_expr **branches, uint32_t
 	}
 }
 
+/* Branches that constants decide go, so that errors in them do not come up: the server's simplification. */
+static void simplify_case(struct sql_expr *e, struct sql_expr **ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i + 1 < e->nargs; i += 2) {
+		const struct sql_expr *when = e->args[i];
+
+		if (when->kind == SQL_CONST && (when->constant.null || !when->constant.i))
+			continue;
+		if (when->kind == SQL_CONST) {
+			e->args[n++] = e->args[i + 1];
+			e->nargs = n;
+			break;
+		}
+		e->args[n] = e->args[i];
+		e->args[n + 1] = e->args[i + 1];
+		n += 2;
+	}
+	if (e->nargs != n) {
+		e->args[n] = e->args[e->nargs - 1];
+		e->nargs = n + 1;
+	}
+	*ret = e->nargs == 1 ? e->args[0] : e;
+}
+
 static int bind_case(BIND_ARGS)
 {
 	const struct tree *whens = tree_get(t, "args"), *other = tree_get(t, "defresult"), *subject = tree_get(t, "arg");
@@ -574,8 +621,8 @@ static int bind_case(BIND_ARGS)
 	} else if (e->args[n]->type.typmod != e->type.typmod) {
 		e->type.typmod = -1;
 	}
-	note_clock(e);
-	*ret = e;
+	simplify_case(e, ret);
+	note_clock(*ret);
 	return 0;
 }
 
