@@ -304,6 +304,9 @@ static int bind_using(struct binder *b, const struct tree *names, struct scope *
 				found[i >= kept] = &s->columns[i];
 		if (!found[0] || !found[1])
 			return bind_refuse(b, -1, err, "this USING clause");
+		for (int i = 0; i < 2; i++)
+			if (found[i]->used)
+				*found[i]->used = true;
 		pair[0] = bind_column(b, found[0]->index, &found[0]->type, -1);
 		pair[1] = bind_column(b, found[1]->index, &found[1]->type, -1);
 		/* int = bigint and the like compare as they are; other mixtures the server would have to coerce */
