@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "model/datetime.h"
 #include "model/value_text.h"
@@ -100,7 +101,7 @@ static uint32_t joined_collation(struct sql_expr *const *args, uint32_t n)
 	return c ? c : 100;
 }
 
-static int check_zone(struct binder *b, const struct sql_expr *name, int32_t pos, struct err *err)
+static int find_zone(struct binder *b, const struct sql_expr *name, int32_t pos, const struct tz **ret, struct err *err)
 {
 	const char *text;
 	bool abbreviation;
@@ -108,15 +109,18 @@ static int check_zone(struct binder *b, const struct sql_expr *name, int32_t pos
 	if (name->kind != SQL_CONST || name->constant.null)
 		return 0;
 	text = arena_str(b->arena, name->constant.text);
-	if (strcmp(text, "UTC") == 0 || strcmp(text, "GMT") == 0 || strcmp(text, "utc") == 0 || strcmp(text, "gmt") == 0)
+	if (strcasecmp(text, "utc") == 0 || strcasecmp(text, "gmt") == 0) {
+		*ret = tz_utc();
 		return 0;
+	}
 	if (catalog_is_zone_abbreviation(b->catalog, text, &abbreviation, err) != 0)
 		return -1;
 	if (abbreviation) {
 		bind_refuse(b, pos, err, "the time zone abbreviation \"%s\"", text);
 		return err_hint(err, "Write the zone's full name, such as 'Europe/Paris'.");
 	}
-	return tz_open(b->fold.zones, text, err) ? 0 : -1;
+	*ret = tz_open(b->fold.zones, text, err);
+	return *ret ? 0 : -1;
 }
 
 int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
@@ -144,7 +148,7 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 		if (e->type.collation == 100 && !b->catalog->ctype_is_c)
 			e->fn = sql_fn_unicode_case(fn);
 	}
-	if (fn->flags & FN_ZONE_ARG && check_zone(b, args[fn->zone_arg], pos, err) != 0)
+	if (fn->flags & FN_ZONE_ARG && find_zone(b, args[fn->zone_arg], pos, &e->zone, err) != 0)
 		return -1;
 	*ret = e;
 	/* every function here is strict, and the server does not look at the other arguments either */
@@ -420,7 +424,7 @@ static int bind_any(BIND_ARGS)
 	bool any = strcmp(tree_str(t, "kind"), "AEXPR_OP_ANY") == 0;
 	const char *name = tree_str(tree_is(tree_get(t, "name")->child, "String"), "sval");
 	struct sql_expr *left, **list, *e, *one, *pair[2];
-	uint32_t n;
+	uint32_t n = 0;
 
 	if (bind_expr(b, scope, aggs, tree_get(t, "lexpr"), &left, err) != 0 || bind_elements(b, scope, aggs, tree_get(t, "rexpr"), &list, &n, err) != 0)
 		return -1;

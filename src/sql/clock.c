@@ -90,15 +90,9 @@ static int64_t wobble_of(const struct sql_prog *p, const struct sql_eval *ev)
 			return 0;
 	}
 	if (p->fn->flags & FN_ZONE_ARG) {
-		struct err ignored = ERR_INIT;
-		char name[128];
-		const struct value *v = &p->args[p->fn->zone_arg]->constant;
-
-		if (p->args[p->fn->zone_arg]->kind != SQL_CONST || v->null || v->text.len >= sizeof(name) || !ev->zones)
+		if (!p->site.zone)      /* from a column: any zone */
 			return 26 * 3600 * US_PER_SECOND;
-		memcpy(name, v->text.ptr, v->text.len);
-		name[v->text.len] = 0;
-		zone = tz_open(ev->zones, name, &ignored);
+		zone = p->site.zone;
 	}
 	if (p->fn->flags & (FN_ZONE_ARG | FN_USES_ZONE) && zone)
 		wobble = (int64_t)tz_largest_jump(zone, ev->now_us - 1000 * US_PER_DAY) * US_PER_SECOND;
@@ -257,6 +251,18 @@ static int64_t watch_next(struct watch *w, int64_t now_us, int64_t wobble_us)
 	return next;
 }
 
+/* AND with a part that is false whatever the clock says, OR with one that is true. */
+static bool decided(const struct sql_prog *p, struct sql_eval *ev, const struct value *row)
+{
+	struct err ignored = ERR_INIT;
+	struct value v;
+
+	for (uint32_t i = 0; i < p->nargs; i++)
+		if (!p->args[i]->uses_clock && sql_prog_run(p->args[i], ev, row, &v, &ignored) == 0 && !v.null && (v.i != 0) == (p->kind == SQL_OR))
+			return true;
+	return false;
+}
+
 int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, const struct value *row)
 {
 	struct watch w = {.ev = *ev, .row = row};
@@ -269,13 +275,23 @@ int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, cons
 	if (p->kind == SQL_CALL && p->fn->flags & FN_COMPARE) {
 		a = course_of(p->args[0], ev);
 		b = course_of(p->args[1], ev);
-		if (joined((enum motion)a.motion, reversed((enum motion)b.motion)) != ANYHOW) {
+		a.motion = (uint8_t)joined((enum motion)a.motion, reversed((enum motion)b.motion));
+		if (a.motion != ANYHOW) {
+			int64_t wobble = a.wobble_us >= QUARTERLY || b.wobble_us >= QUARTERLY ? QUARTERLY : a.wobble_us + b.wobble_us;
+
+			w.a = p->args[0];
+			w.b = p->args[1];
+			/* the order that time leads to is the last one */
+			if (wobble < QUARTERLY && look(&w, ev->now_us - 2 * wobble) == (a.motion == RISING ? 1 : -1))
+				return TZ_NEVER;
 			/* < and its like change once; = is true for one order of three */
-			w.a = p->fn->op == '=' || p->fn->op == 'n' ? p->args[0] : p;
-			w.b = w.a == p ? NULL : p->args[1];
+			if (p->fn->op != '=' && p->fn->op != 'n') {
+				w.a = p;
+				w.b = NULL;
+			}
 			if (w.a == p && sql_prog_run(p, ev, row, &w.at_start, &ignored) != 0)
 				return next_quarter(ev->now_us);
-			return watch_next(&w, ev->now_us, a.wobble_us >= QUARTERLY || b.wobble_us >= QUARTERLY ? QUARTERLY : a.wobble_us + b.wobble_us);
+			return watch_next(&w, ev->now_us, wobble);
 		}
 	}
 	a = course_of(p, ev);
@@ -285,6 +301,8 @@ int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, cons
 			return next_quarter(ev->now_us);
 		return watch_next(&w, ev->now_us, a.wobble_us);
 	}
+	if ((p->kind == SQL_AND || p->kind == SQL_OR) && decided(p, ev, row))
+		return TZ_NEVER;
 	for (uint32_t i = 0; i < p->nargs; i++)
 		next = min_64(next, sql_prog_next_change(p->args[i], ev, row));
 	return next;

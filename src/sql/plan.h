@@ -52,6 +52,7 @@ struct sql_expr {
 	struct sql_expr **args;
 	const struct sql_fn *fn;
 	struct value constant;
+	const struct tz *zone;  /* AT TIME ZONE 'name' and its like: the zone, of the cache that planning was given */
 	int32_t pos;            /* byte offset in the statement's canonical text, -1 = not known */
 };
 
