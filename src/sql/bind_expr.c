@@ -313,6 +313,8 @@ static int bind_column_ref(BIND_ARGS)
 	}
 	if (!found)
 		return bind_refuse(b, tree_pos(t), err, "this reference to a column");
+	if (found->generated)
+		return bind_refuse(b, tree_pos(t), err, "a generated column");
 	if (found->used)
 		*found->used = true;
 	*ret = bind_column(b, found->index, &found->type, tree_pos(t));

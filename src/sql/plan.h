@@ -95,7 +95,7 @@ struct sql_node {
 struct sql_column {
 	const char *name;
 	int16_t attnum;
-	bool not_null;
+	bool not_null, generated;  /* generated: never in a finished plan, as such columns are not in the stream of changes */
 	struct type type;
 };
 
