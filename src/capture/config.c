@@ -51,15 +51,15 @@ int config_choice(struct config_reader *r, const char *key, const struct config_
 	struct buf all = BUF_INIT(1024);
 	const struct config_choice *c;
 
-	if (!v.ptr)
-		return preset;
-	for (c = choices; c->word; c++) {
+	for (c = choices; v.ptr && c->word; c++)
 		if (v.len == strlen(c->word) && strncasecmp((const char *)v.ptr, c->word, v.len) == 0)
 			return c->value;
-		buf_printf(&all, "%s%s", all.len ? ", " : "Value must be one of ", c->word);
+	if (v.ptr) {
+		for (c = choices; c->word; c++)
+			buf_printf(&all, "%s%s", c == choices ? "Value must be one of " : ", ", c->word);
+		config_fault(r, key, v, buf_cstr(&all));
+		buf_release(&all);
 	}
-	config_fault(r, key, v, buf_cstr(&all));
-	buf_release(&all);
 	return preset;
 }
 

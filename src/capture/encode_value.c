@@ -523,16 +523,17 @@ static enum put_result read_timestamp(struct view raw, int64_t *ret_us)
 	if (raw.len != 8)
 		return PUT_BAD;
 	us = (int64_t)get_be64(raw.ptr);
-	*ret_us = us == INT64_MAX ? INFINITY_US : us == INT64_MIN ? NEG_INFINITY_US : us + EPOCH_US;
+	*ret_us = us;
 	return us == INT64_MAX ? PUT_INFINITY : us == INT64_MIN ? PUT_NEG_INFINITY : PUT_PLAIN;
 }
 
+/* us since 2000, as the last years that the server knows do not fit into 64 bits of microseconds since 1970 */
 static void put_iso(struct buf *b, int64_t us, int digits)
 {
 	int64_t days = floor_div(us, DAY_US);
 
 	buf_putc(b, '"');
-	put_date_text(b, days);
+	put_date_text(b, days + EPOCH_DAYS);
 	buf_putc(b, 'T');
 	put_time_text(b, us - days * DAY_US, digits);
 	buf_puts(b, "Z\"");
@@ -545,10 +546,14 @@ enum put_result put_timestamp(struct buf *b, const struct value_encoder *e, stru
 
 	if (rc == PUT_BAD)
 		return rc;
+	if (rc == PUT_INFINITY)
+		us = INFINITY_US - EPOCH_US;
+	else if (rc == PUT_NEG_INFINITY)
+		us = NEG_INFINITY_US;
 	if (e->form == FORM_ISO_LOCAL)
 		put_iso(b, us, -1);
 	else
-		put_scaled(b, e->form, us);
+		put_scaled(b, e->form, rc == PUT_NEG_INFINITY ? NEG_INFINITY_US : (int64_t)((uint64_t)us + (uint64_t)EPOCH_US));
 	return rc;
 }
 

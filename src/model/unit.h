@@ -60,7 +60,7 @@ enum unit_event_kind {
 
 struct unit_event {
 	uint32_t table_oid;
-	uint32_t before_record;  /* counted over all records of the unit in append order */
+	uint32_t before_record;  /* so many records of this table come before it in the unit */
 	uint8_t kind;
 };
 

@@ -1,0 +1,43 @@
+/*
+ * Keyed state: an open-addressing table from key bytes to a pointer, with the hash kept and memory counted. What arrangements, groups, result
+ * rows and timers are built from. One thread. Unlike base/map it hands out its entries, whose address does not change until they are removed,
+ * so that other structures can point at them.
+ */
+#ifndef WALMILL_FLOW_KV_H
+#define WALMILL_FLOW_KV_H
+
+#include "base/bytes.h"
+
+struct kv_entry {
+	uint64_t hash;
+	void *value;         /* the user's */
+	uint32_t len;
+	uint8_t key[];
+};
+
+struct kv {
+	struct kv_entry **slots;
+	size_t cap, count;
+	size_t bytes;        /* of entries and table */
+};
+
+#define KV_INIT ((struct kv){NULL, 0, 0, 0})
+
+void kv_release(struct kv *kv);                                 /* entries and table; values are the user's */
+struct kv_entry *kv_find(const struct kv *kv, struct view key);
+struct kv_entry *kv_put(struct kv *kv, struct view key);        /* the entry, made with value NULL when it is not there */
+void kv_remove(struct kv *kv, struct kv_entry *e);              /* frees the entry */
+struct kv_entry *kv_next(const struct kv *kv, size_t *pos);     /* any order, *pos from 0; no put or remove meanwhile */
+
+/* Bytes with a reference count: stored rows that several places show. */
+struct blob {
+	uint32_t refs, len;
+	uint8_t bytes[];
+};
+
+struct blob *blob_new(struct view v);
+static inline struct view blob_view(const struct blob *b) { return view_of(b->bytes, b->len); }
+static inline struct blob *blob_ref(struct blob *b) { b->refs++; return b; }
+void blob_drop(struct blob *b); /* NULL is fine */
+
+#endif
