@@ -204,7 +204,8 @@ static void measure(bool one_file, unsigned n_parts, const char *dir, const char
 		commit(one_file, n_parts, i % group == group - 1 || i + 1 == units);
 	}
 	t = now() - t;
-	printf("| %c | %4u | %-24s | %8.0f rows/s | %8.3f s | %8.3f s | | %lu |\n", one_file ? 'J' : 'P', n_parts, what, units * (double)rows / t, t,
+	printf("| %c | %4u | %-24s | %8.0f rows/s | %8.3f s | %8.3f s | | %lu |\n", one_file ? 'J' : 'P', n_parts, what,
+	    units * (double)rows / t, t,
 	    cpu() - c, (unsigned long)n_syncs);
 	measure_read(one_file, 0, "  read one partition", n_parts);
 	measure_read(one_file, PARTS_MAX, "  read in unit order", n_parts);

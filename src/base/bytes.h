@@ -93,9 +93,9 @@ static inline uint8_t *buf_reserve(struct buf *b, size_t more)
 
 static inline void buf_put(struct buf *b, const void *p, size_t len)
 {
-	uint8_t *to = buf_reserve(b, len);
+	uint8_t *to = len ? buf_reserve(b, len) : NULL;
 
-	if (to && len) {
+	if (to) {
 		memcpy(to, p, len);
 		b->len += len;
 	}

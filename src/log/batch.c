@@ -12,7 +12,8 @@ static size_t varint_len(int64_t v)
 	return u < 128 ? 1 : (size_t)(70 - __builtin_clzll(u)) / 7;
 }
 
-/* The length of the bytes from `at` + room on goes to `at`, where `room` bytes were left for it; what follows moves if the room does not fit. */
+/* The length of the bytes from `at` + room on goes to `at`, where `room` bytes were left for it; what follows moves if the room does not
+ * fit. */
 static uint8_t put_length(struct buf *buf, size_t at, uint8_t room)
 {
 	size_t len = buf->len - at - room, need = varint_len((int64_t)len);

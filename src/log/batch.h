@@ -1,12 +1,13 @@
 /*
- * Record batches v2, Kafka's unit of storage and of the wire: building them and reading them. Plain functions over bytes; no state, any thread.
+ * Record batches v2, Kafka's unit of storage and of the wire: building them and reading them. Plain functions over bytes; no state, any
+ * thread.
  *
  * Layout (Apache Kafka, DefaultRecordBatch; integers big endian), 61 bytes of header and then the records:
  *      0 8 base offset   8 4 bytes behind this field   12 4 partition leader epoch   16 1 magic = 2   17 4 CRC-32C of byte 21 to the end
  *     21 2 attributes   23 4 last offset delta   27 8 base time (ms)   35 8 largest time   43 8 producer id   51 2 producer epoch
  *     53 4 base sequence   57 4 number of records
- * A record (varints are zig-zag): length, attributes u8 = 0, time delta, offset delta, key length (-1: null), key, value length (-1: null), value,
- * number of headers, and each header's key length, key, value length (-1: null), value.
+ * A record (varints are zig-zag): length, attributes u8 = 0, time delta, offset delta, key length (-1: null), key, value length (-1:
+ * null), value, number of headers, and each header's key length, key, value length (-1: null), value.
  */
 #ifndef WALMILL_LOG_BATCH_H
 #define WALMILL_LOG_BATCH_H
@@ -43,9 +44,8 @@ struct batch_info {
  *	batch_record_end(&b);                                   (batch_headers(&b, n) before it, with n times batch_header, if there are any)
  *	if (!batch_end(&b)) ... did not fit into buf's bound
  *
- *
- * Each length is a varint in front of bytes not written yet: room is left for as many bytes as the last such length took, and what follows is
- * moved in the rare case that the guess was wrong.
+ * Each length is a varint in front of bytes not written yet: room is left for as many bytes as the last such length took, and what
+ * follows is moved in the rare case that the guess was wrong.
  */
 struct batch_builder {
 	struct buf *buf;

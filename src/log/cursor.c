@@ -204,6 +204,7 @@ int log_cursor_batch(struct log_cursor *c, unsigned i, struct log_batch *ret, st
 	lock_drop(&log->lock);
 	if (rc)
 		return -1;
-	*ret = (struct log_batch){.bytes = payload, .base = e->base, .next = e->next, .max_time_ms = e->max_time_ms, .part = e->part, .pos = e->pos};
+	*ret = (struct log_batch){.bytes = payload, .base = e->base, .next = e->next, .max_time_ms = e->max_time_ms, .part = e->part,
+	    .pos = e->pos};
 	return 0;
 }

@@ -11,13 +11,13 @@
  *	sync      every file written since the last sync, if somebody waits for anything in it or it has become much
  *	publish   under the lock: the durable position, high watermarks of all units closed below it at once, then callbacks in order
  *
- * Group commit follows from it: what is appended while a round is at work goes into the next one, and an idle log flushes at once. An error in
- * create, write or sync makes the log failed: no sync is ever tried twice, as the kernel may have dropped the pages that it could
+ * Group commit follows from it: what is appended while a round is at work goes into the next one, and an idle log flushes at once. An
+ * error in create, write or sync makes the log failed: no sync is ever tried twice, as the kernel may have dropped the pages that it could
  * not write. Crash points are between any two steps and within each; recovery's rules (recover.c) hold for all of them.
  */
 #include "log/log_int.h"
 
-enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000 };
+enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32 };
 
 /* ---- waiting ---- */
 
@@ -373,7 +373,8 @@ static int64_t pause_us(struct log *log)
 		return log->stopping ? 0 : FULL_RETRY_US;
 	if (log->wanted <= log->durable && log->in.len < LOG_WRITE_SOME)
 		return -1;
-	next = log->flush_started_us + log->set.flush_interval_us - io_monotonic_us(log->io);
+	next = log->next_seq - 1 - log->durable_seq > MANY_UNITS ? log->set.flush_busy_us : log->set.flush_interval_us;
+	next += log->flush_started_us - io_monotonic_us(log->io);
 	return next <= 0 || log->stopping || log->in.len >= log->set.buffer_bytes / 2 ? 0 : next;
 }
 

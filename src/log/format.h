@@ -1,8 +1,8 @@
 /*
  * Bytes of the log's files. Integers are little endian; record batches inside are Kafka's own, big endian (batch.h).
  *
- * The log is one sequence of bytes; a position is a place in it, and never names another place later. It is kept in segment files, each named
- * by the position of its first byte, 20 digits and ".wlog". A segment file is
+ * The log is one sequence of bytes; a position is a place in it, and never names another place later. It is kept in segment files, each
+ * named by the position of its first byte, 20 digits and ".wlog". A segment file is
  *
  *   file header, 96 bytes
  *      0  8  magic "WALMLOG1"
@@ -16,12 +16,13 @@
  *     64  8  mark: the log was durable up to here when this file was begun
  *     72  8  rewritten file: offset in the file of its seal frame; else 0
  *     80 16  zero
- *   frames, each at a multiple of 8, without gaps: the first is a STATE (not in a rewritten file), the last, once the file is closed, a SEAL
+ *   frames, each at a multiple of 8, without gaps: the first is a STATE (not in a rewritten file), the last, once the file is closed,
+ *     a SEAL
  *   zeroes, as far as the file was allocated ahead
  *
  * A frame is a header of 32 bytes, a payload, and zeroes up to a multiple of 8:
- *      0  4  CRC-32C of bytes 4..31, followed by the whole payload; of a BATCH only by the payload's first 21 bytes, the rest of which has a
- *            CRC-32C of its own there
+ *      0  4  CRC-32C of bytes 4..31, followed by the whole payload; of a BATCH only by the payload's first 21 bytes, the rest of which
+ *            has a CRC-32C of its own there
  *      4  4  bytes of payload
  *      8  8  position of this frame: bytes of another place or of another life of the file are never taken for it
  *     16  1  type

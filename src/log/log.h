@@ -2,13 +2,14 @@
  * The log: durable partitions of Kafka record batches, written in units.
  *
  * A unit is a set of batches, over any partitions, that becomes visible all at once or not at all. It is opened, batches are appended to it
- * (each gets its base offset there and then), and it is closed with the caller's payload, which the log keeps and never looks into. A closed
- * unit has a sequence number; when it is durable its callback runs, its partitions' high watermarks move, and readers see it. A unit that
- * was never closed does not exist: its offsets are given again.
+ * (each gets its base offset there and then), and it is closed with the caller's payload, which the log keeps and never looks into. A
+ * closed unit has a sequence number; when it is durable its callback runs, its partitions' high watermarks move, and readers see it. A
+ * unit that was never closed does not exist: its offsets are given again.
  *
  *   - A partition has at most one open unit. Another unit's append to it waits (or gets ERR_BUSY, see LOG_NOWAIT).
  *   - Units become durable, and callbacks run, in the order of their sequence numbers.
- *   - High watermark = end of the last durable unit. Nothing above it is ever read, so no offset that a reader has seen changes its meaning,
+ *   - High watermark = end of the last durable unit. Nothing above it is ever read, so no offset that a reader has seen changes its
+ *   meaning,
  *     over crashes too: batches carry partition leader epoch 0 for ever.
  *   - When a flush fails, the log is `failed`: every waiter and every later write gets that error; reading what was durable goes on.
  *
@@ -58,6 +59,7 @@ struct log_settings {
 	int64_t retention_ms;        /* where a topic's config does not say; -1 = for ever */
 	int64_t retention_bytes;     /* of one partition; -1 = any */
 	int64_t flush_interval_us;   /* at least this between the starts of two flushes; an idle log flushes at once */
+	int64_t flush_busy_us;       /* the same while many units come (more than 32 wait): each flush costs CPU, whatever it holds */
 	int64_t sweep_interval_ms;   /* retention */
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
@@ -98,10 +100,11 @@ struct log_topic {
 	uint32_t n_parts;
 };
 
-/* id NULL: a random one (version 4 UUID). Names are Kafka's: [a-zA-Z0-9._-]. Config keys the log itself obeys: retention.ms, retention.bytes,
- * cleanup.policy (what contains no "delete" is not trimmed); all others are kept for the caller. ERR_EXISTS by name. ret may be NULL. */
+/* id NULL: a random one (version 4 UUID). Names are Kafka's: [a-zA-Z0-9._-]. Config keys the log itself obeys: retention.ms,
+ * retention.bytes, cleanup.policy (what contains no "delete" is not trimmed); all others are kept for the caller. ERR_EXISTS by name.
+ * ret may be NULL. */
 int log_topic_create(struct log *log, const char *name, const uint8_t *id, uint32_t n_parts, const struct log_config *configs, unsigned n,
-    struct log_topic *ret, struct err *err) WM_MUST_USE;
+	struct log_topic *ret, struct err *err) WM_MUST_USE;
 /* An open unit's next append to one of its partitions gets ERR_NOT_FOUND; the unit can be closed, as if the topic had gone just after. */
 int log_topic_delete(struct log *log, const uint8_t id[16], struct err *err) WM_MUST_USE;
 int log_topic_grow(struct log *log, const uint8_t id[16], uint32_t n_parts, struct err *err) WM_MUST_USE; /* more partitions */
@@ -140,9 +143,10 @@ struct log_close_args {
 struct log_unit *log_unit_begin(struct log *log, enum log_class c); /* never NULL */
 
 /*
- * Appends one whole record batch v2 (batch.h), which is copied; base offset and leader epoch are set in the copy. *ret_base is the offset of
- * its first record. The header and the CRC are checked (ERR_INVALID). ERR_BUSY "deadlock": this unit and another wait for each
- * other's partitions; abort this one and start again. After ERR_BUSY under LOG_NOWAIT or ERR_NO_SPACE the unit is as it was before the call.
+ * Appends one whole record batch v2 (batch.h), which is copied; base offset and leader epoch are set in the copy. *ret_base is the
+ * offset of its first record. The header and the CRC are checked (ERR_INVALID). ERR_BUSY "deadlock": this unit and another wait for each
+ * other's partitions; abort this one and start again. After ERR_BUSY under LOG_NOWAIT or ERR_NO_SPACE the unit is as it was before the
+ * call.
  */
 int log_unit_append(struct log_unit *u, uint32_t part, struct view batch, unsigned flags, int64_t *ret_base, struct err *err) WM_MUST_USE;
 
@@ -156,7 +160,7 @@ void log_unit_abort(struct log_unit *u); /* its offsets are given again; frees; 
 
 /* One batch as one unit: append and close. */
 int log_append(struct log *log, enum log_class c, uint32_t part, struct view batch, unsigned flags, log_done_fn done, void *done_arg,
-    int64_t *ret_base, struct err *err) WM_MUST_USE;
+	int64_t *ret_base, struct err *err) WM_MUST_USE;
 
 /* Returns when all units closed before the call are durable. */
 int log_flush(struct log *log, struct err *err) WM_MUST_USE;
@@ -174,8 +178,8 @@ struct log_marks {
 	uint64_t bytes;  /* of batches between start and high, about */
 };
 
-/* The marks of n partitions at one instant, no unit half, and the number of the last durable unit (ret_seq may be NULL). A deleted partition
- * gives zeroes. */
+/* The marks of n partitions at one instant, no unit half, and the number of the last durable unit (ret_seq may be NULL). A deleted
+ * partition gives zeroes. */
 void log_marks(struct log *log, const uint32_t *parts, unsigned n, struct log_marks *ret, uint64_t *ret_seq);
 
 struct log_batch {
@@ -203,8 +207,10 @@ void log_batches_release(struct log_batches *b);
  */
 int log_read(struct log *log, uint32_t part, int64_t offset, size_t max_bytes, struct log_batches *out, struct err *err) WM_MUST_USE;
 
-/* The first batch below the high watermark that has a record of time_ms or later, as its base offset and largest time; *ret_base = -1 when none. */
-int log_find_time(struct log *log, uint32_t part, int64_t time_ms, int64_t *ret_base, int64_t *ret_max_time_ms, struct err *err) WM_MUST_USE;
+/* The first batch below the high watermark that has a record of time_ms or later, as its base offset and largest time; *ret_base = -1
+ * when none. */
+int log_find_time(struct log *log, uint32_t part, int64_t time_ms, int64_t *ret_base, int64_t *ret_max_time_ms,
+	struct err *err) WM_MUST_USE;
 
 /* Signalled when units became durable, a partition or buffer room became free, the log failed, or topics changed. */
 struct wake *log_wake(struct log *log);
@@ -235,8 +241,8 @@ struct log_unit_info {      /* valid until the next log_cursor_next */
 	unsigned n_entries;
 };
 
-/* Units of number from_seq and higher, in order. Of units below log_unit_span's first, retention has taken something: such a unit is skipped, or
- * has entries that are gone. Those of a partition whose start has not moved are all there. */
+/* Units of number from_seq and higher, in order. Of units below log_unit_span's first, retention has taken something: such a unit is
+ * skipped, or has entries that are gone. Those of a partition whose start has not moved are all there. */
 struct log_cursor *log_cursor_open(struct log *log, uint64_t from_seq);
 void log_cursor_close(struct log_cursor *c); /* NULL is fine */
 
@@ -294,6 +300,7 @@ struct log_verify_report {
 
 /* Reads everything that is durable: each frame and batch checksum, dense offsets, each unit once, the indexes. `found` (or NULL) is called
  * with one line for each damage; the result is ERR_CORRUPT when there was any. */
-int log_verify(struct log *log, struct log_verify_report *ret, void (*found)(void *arg, const char *line), void *arg, struct err *err) WM_MUST_USE;
+int log_verify(struct log *log, struct log_verify_report *ret, void (*found)(void *arg, const char *line), void *arg,
+	struct err *err) WM_MUST_USE;
 
 #endif

@@ -295,7 +295,7 @@ void index_evict(struct log *log); /* under the lock */
 /* A frame's payload, header and CRCs checked; the view is valid until the next call on the window. `limit` is how far the file may be
  * looked at (offset). ahead: bytes that the caller will want next, read in the same call. */
 int segment_frame(struct segment *seg, uint64_t pos, uint64_t off, uint64_t limit, size_t ahead, struct window *w, struct frame *ret,
-    struct view *ret_payload, struct err *err) WM_MUST_USE;
+	struct view *ret_payload, struct err *err) WM_MUST_USE;
 int frame_offset(struct segment *seg, const struct index *ix, uint64_t pos, uint64_t *ret_off, struct err *err) WM_MUST_USE;
 int corrupt(const struct segment *seg, uint64_t off, struct err *err, const char *fmt, ...) __attribute__((format(printf, 4, 5), cold));
 void window_release(struct window *w);
@@ -323,8 +323,8 @@ struct scan {
 };
 void scan_begin(struct scan *s, struct segment *seg, uint64_t size, uint64_t off);
 void scan_end(struct scan *s);
-/* Applies the frames of the last segment to the log's state and to seg->index. 0 at the first frame that is not good, with s->off there; -1 when
- * good frames contradict each other, or reading failed. */
+/* Applies the frames of the last segment to the log's state and to seg->index. 0 at the first frame that is not good, with s->off there;
+ * -1 when good frames contradict each other, or reading failed. */
 int scan_apply(struct scan *s, struct err *err) WM_MUST_USE;
 /* Only the index, from the COMMITs, up to the offset `end`. -1 at the first frame that is not good. */
 int scan_index(struct scan *s, struct index *ix, uint64_t end, struct err *err) WM_MUST_USE;
@@ -333,13 +333,15 @@ uint64_t scan_check(struct scan *s, uint64_t end);
 /* The highest mark in any good frame of the file at or behind s->off, wherever it stands; *ret_zero (or NULL): nothing but zeroes there. */
 int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *err) WM_MUST_USE;
 int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len, size_t ahead, uint64_t limit, const uint8_t **ret,
-    size_t *ret_len, struct err *err) WM_MUST_USE;
+	size_t *ret_len, struct err *err) WM_MUST_USE;
 
 /* read.c; with the lock, which is given up meanwhile when an index has to be loaded */
 /* The entry of the batch that holds `offset` of a part: 1, or 0 when it is not there, or -1. */
 int entry_find(struct log *log, uint32_t part, int64_t offset, struct entry *ret, struct err *err) WM_MUST_USE;
-/* Where the frame at pos is; 1, *ret_seg being a new reference, up to *ret_limit of which may be read; 0 when its segment is gone; or -1. */
-int frame_locate(struct log *log, uint64_t pos, struct segment **ret_seg, uint64_t *ret_off, uint64_t *ret_limit, struct err *err) WM_MUST_USE;
+/* Where the frame at pos is; 1, *ret_seg being a new reference, up to *ret_limit of which may be read; 0 when its segment is gone; or
+ * -1. */
+int frame_locate(struct log *log, uint64_t pos, struct segment **ret_seg, uint64_t *ret_off, uint64_t *ret_limit,
+	struct err *err) WM_MUST_USE;
 uint64_t marks_bytes(const struct part *p);          /* with the lock: of batches kept */
 struct window window_take(struct log *log);
 void window_give(struct log *log, struct window *w);

@@ -1,8 +1,8 @@
 /*
  * Reading partitions. Any thread.
  *
- * Under the lock: which batches, and where (marks, extents, indexes). Then, with references to the segments and without the lock: their bytes,
- * batches that lie near each other in one read. Every frame's and batch's checksum is checked again at every read.
+ * Under the lock: which batches, and where (marks, extents, indexes). Then, with references to the segments and without the lock: their
+ * bytes, batches that lie near each other in one read. Every frame's and batch's checksum is checked again at every read.
  */
 #include "log/log_int.h"
 
@@ -73,7 +73,8 @@ int entry_find(struct log *log, uint32_t part, int64_t offset, struct entry *ret
 			*ret = ip->entries[index_find(ip, offset)];
 		if (ip && offset >= ret->base && offset < ret->base + ret->count)
 			return 1;
-		return corrupt(x->seg, x->seg->seal_off, err, "the index has no batch with offset %lld of topic \"%s\", partition %u", (long long)offset,
+		return corrupt(x->seg, x->seg->seal_off, err, "the index has no batch with offset %lld of topic \"%s\", partition %u",
+		    (long long)offset,
 		    p->topic->name, p->index);
 	}
 }
@@ -150,7 +151,8 @@ void log_batches_release(struct log_batches *b)
 }
 
 /* Up to WANTS batches from *offset on; with the lock. *ret_n are referenced also when -1 is returned. */
-static int plan(struct log *log, uint32_t part, int64_t *offset, int64_t high, size_t room, bool first, struct want *wants, unsigned *ret_n, struct err *err)
+static int plan(struct log *log, uint32_t part, int64_t *offset, int64_t high, size_t room, bool first, struct want *wants,
+	unsigned *ret_n, struct err *err)
 {
 	unsigned n = 0;
 	int rc = 1;

@@ -1,8 +1,8 @@
 /*
  * Opening a log that may have been cut off at any point. One thread, before any other knows the log.
  *
- * What can be on the disk after a crash: of everything written since the last completed sync, each 512-byte sector, each file's size and each new
- * name may be there or not, in any combination. What was synced is there unless the disk lies. The rules:
+ * What can be on the disk after a crash: of everything written since the last completed sync, each 512-byte sector, each file's size and
+ * each new name may be there or not, in any combination. What was synced is there unless the disk lies. The rules:
  *
  *   1 Files are put in order by their names; what a rewrite left over is recognised by the rewritten file's range and removed.
  *   2 The last file with a good header and a good STATE is where the state starts; the files before are known by their SEALs. A SEAL
@@ -12,7 +12,8 @@
  *     read as well.
  *   4 Whatever is not good at a position P is damage, and stops the start, when a mark above P is found in any good frame or header,
  *     also behind P: P had been durable then. Else P is the torn end: everything from P on was never acknowledged, and is removed.
- *   5 What was kept from M on is written again and synced before anything is appended: it may be in memory only, left there by a failed sync.
+ *   5 What was kept from M on is written again and synced before anything is appended: it may be in memory only, left there by a failed
+ *   sync.
  *
  * Nothing on the disk is changed before rules 1 to 4 have come to an end without error. Each change leaves a state to which the same
  * rules apply, so a crash during recovery is a crash like any other: files go from the last to the first, each followed by a sync of the
@@ -433,7 +434,8 @@ static int check_extents(struct log *log, struct err *err)
 			at = p->extents[k].end;
 		}
 		if (p && at < p->closed)
-			return err_set(err, ERR_CORRUPT, "log \"%s\" has lost offsets %lld and on of topic \"%s\", partition %u: a file is missing", log->dir,
+			return err_set(err, ERR_CORRUPT, "log \"%s\" has lost offsets %lld and on of topic \"%s\", partition %u: a file is missing",
+			    log->dir,
 			    (long long)at, p->topic->name, p->index);
 	}
 	return 0;
@@ -449,7 +451,7 @@ static int remove_file(struct rec *r, uint64_t base, struct err *err)
 /* Rule 5 for one file. */
 static int write_again(struct segment *seg, uint64_t from, uint64_t to, struct err *err)
 {
-	size_t room = 1 << 20, got;
+	size_t room = to - from < 1 << 20 ? (size_t)(to - from) + 1 : 1 << 20, got;
 	uint8_t *bytes = mem_alloc(room);
 	int rc = -1;
 

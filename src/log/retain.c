@@ -3,13 +3,14 @@
  *
  * A round, with what makes each step safe at a crash:
  *
- *	starts    Where retention.ms or retention.bytes of a topic allows it, a partition's start moves to the end of what its oldest segment's units
- *	          brought: whole units, by the clock at their commit. Never past a pin. The moves are one META frame, synced before any file goes.
+ *	starts    Where retention.ms or retention.bytes of a topic allows it, a partition's start moves to the end of what its oldest
+ *	          segment's units brought: whole units, by the clock at their commit. Never past a pin. The moves are one META frame, synced
+ *	          before any file goes.
  *	pins      When retention is held up and what pins hold is more than pin_max_bytes, the lowest pin is taken out and its owner told.
  *	remove    From the front, files that no partition needs any longer, one by one, each followed by a sync of the directory.
- *	rewrite   A run of neighbouring closed files that are mostly dead, which a quiet partition with long retention would keep for ever, becomes
- *	          one file with what still lives, each frame as it was (format.h). Written beside, synced, renamed over the first of the run,
- *	          directory synced, then the others removed. What is in between at a crash is known by the range in the file's header.
+ *	rewrite   A run of neighbouring closed files that are mostly dead, which a quiet partition with long retention would keep for ever,
+ *	          becomes one file with what still lives, each frame as it was (format.h). Written beside, synced, renamed over the first of
+ *	          the run, directory synced, then the others removed. What is in between at a crash is known by the range in the header.
  *
  * A file may go or be rewritten only when the STATE at the head of a later one is durable: then recovery will never have to go back to it.
  */

@@ -1,6 +1,6 @@
 /*
- * Rewriting a run of closed files into one that holds only what lives; see retain.c for when, and for what happens at a crash. The sweeper's
- * thread. Frames keep their bytes and positions; the new file's SEAL says where each of them now is.
+ * Rewriting a run of closed files into one that holds only what lives; see retain.c for when, and for what happens at a crash. The
+ * sweeper's thread. Frames keep their bytes and positions; the new file's SEAL says where each of them now is.
  */
 #include "log/log_int.h"
 

@@ -1,6 +1,6 @@
 /*
- * Walking the frames of segment files when the log is opened: the last segment's are applied, an index that is damaged is built again, and what
- * is behind a bad frame is searched for proof that it had once been good. One thread, nothing else running.
+ * Walking the frames of segment files when the log is opened: the last segment's are applied, an index that is damaged is built again,
+ * and what is behind a bad frame is searched for proof that it had once been good. One thread, nothing else running.
  */
 #include "log/log_int.h"
 
@@ -74,7 +74,8 @@ static int apply_commit(struct scan *s, const struct frame *f, struct view paylo
 		commit_entry_get(&c, i, &part, &e);
 		p = part_get(log, part);
 		if (!was_seen(s, part, &e) || !index_accepts(s->seg->index, part, &e))
-			return corrupt(s->seg, s->off, err, "commit record names a batch at position %llu that is not there", (unsigned long long)e.pos);
+			return corrupt(s->seg, s->off, err, "commit record names a batch at position %llu that is not there",
+			    (unsigned long long)e.pos);
 		if (p && e.base != p->closed)
 			return corrupt(s->seg, s->off, err, "offsets of partition number %u go on at %lld instead of %lld", part, (long long)e.base,
 			    (long long)p->closed);
@@ -211,7 +212,8 @@ int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *e
 			continue;
 		if (segment_frame(s->seg, f.pos, off, s->size, 0, &s->w, &f, &payload, &ignored))
 			continue;
-		mark = f.type == FRAME_MARK && payload.len == 8 ? get_le64(payload.ptr) : f.type == FRAME_COMMIT && commit_get(payload, &c) ? c.mark : 0;
+		mark = f.type == FRAME_MARK && payload.len == 8 ? get_le64(payload.ptr) : f.type == FRAME_COMMIT && commit_get(payload, &c)
+		    ? c.mark : 0;
 		if (mark > *ret_mark)
 			*ret_mark = mark;
 		step = frame_size(f.len);

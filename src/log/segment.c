@@ -1,9 +1,9 @@
 /*
  * Segment files: names, references, reading frames out of them, and the cache of their indexes.
  *
- * Reading runs on any thread and without the log's lock; what it looks at of a segment (file, base, end) does not change while the segment is
- * referenced. A segment's index is loaded from its SEAL when somebody needs it and dropped again, least recently used first, when
- * the cache is over its bound.
+ * Reading runs on any thread and without the log's lock; what it looks at of a segment (file, base, end) does not change while the
+ * segment is referenced. A segment's index is loaded from its SEAL when somebody needs it and dropped again, least recently used first,
+ * when the cache is over its bound.
  */
 #include "log/log_int.h"
 
@@ -89,7 +89,8 @@ int corrupt(const struct segment *seg, uint64_t off, struct err *err, const char
 	err_set(err, ERR_CORRUPT, "log file \"%s/%020llu.wlog\" is damaged at byte %llu: %s", seg->log->dir, (unsigned long long)seg->base,
 	    (unsigned long long)off, what);
 	err_detail(err, "The bytes there had been written durably and are not what was written.");
-	return err_hint(err, "Check the disk. Restore the log directory from a copy, or take the connectors' snapshots anew into an empty one.");
+	return err_hint(err, "Check the disk. Restore the log directory from a copy, or start with an empty one and take the connectors' "
+	    "snapshots anew.");
 }
 
 /* ---- frames ---- */
@@ -102,7 +103,7 @@ void window_release(struct window *w)
 
 /* Makes bytes off..off+len of the file stand in the window; *ret points at them. Short only at the limit or the file's end. */
 int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len, size_t ahead, uint64_t limit, const uint8_t **ret,
-    size_t *ret_len, struct err *err)
+	size_t *ret_len, struct err *err)
 {
 	size_t want = len > ahead ? len : ahead;
 
@@ -134,7 +135,7 @@ int window_fill(struct window *w, struct segment *seg, uint64_t off, size_t len,
 }
 
 int segment_frame(struct segment *seg, uint64_t pos, uint64_t off, uint64_t limit, size_t ahead, struct window *w, struct frame *ret,
-    struct view *ret_payload, struct err *err)
+	struct view *ret_payload, struct err *err)
 {
 	const uint8_t *p;
 	struct frame f;

@@ -60,7 +60,7 @@ static void put_config(struct buf *b, const struct topic *t, const struct log_co
 }
 
 static void put_topic(struct log *log, struct buf *b, const struct topic *t, const uint8_t *id, const char *name, uint32_t more,
-    const struct log_config *configs, unsigned n)
+	const struct log_config *configs, unsigned n)
 {
 	uint32_t i, ranges = t ? t->n_ranges : 0;
 
@@ -85,7 +85,7 @@ static int write_and_wait(struct log *log, struct buf *ops, struct err *err)
 }
 
 int log_topic_create(struct log *log, const char *name, const uint8_t *id, uint32_t n_parts, const struct log_config *configs, unsigned n,
-    struct log_topic *ret, struct err *err)
+	struct log_topic *ret, struct err *err)
 {
 	struct buf ops = BUF_INIT(1 << 20);
 	uint8_t made[16];

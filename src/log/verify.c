@@ -71,7 +71,8 @@ static void check_entry(struct verify *v, const struct segment *seg, uint64_t at
 	}
 	lock_drop(&log->lock);
 	if (kept && rc == 1 && found.pos != e->pos)
-		say(v, seg, at, "the index has offset %lld of partition number %u at position %llu, the commit record at %llu", (long long)e->base, part,
+		say(v, seg, at, "the index has offset %lld of partition number %u at position %llu, the commit record at %llu",
+		    (long long)e->base, part,
 		    (unsigned long long)found.pos, (unsigned long long)e->pos);
 	else if (kept && rc == 0)
 		say(v, seg, at, "offset %lld of partition number %u is missing", (long long)e->base, part);
@@ -142,7 +143,8 @@ static void check_segment(struct verify *v, struct segment *seg)
 		end = v->durable - seg->base;
 	for (; off < end; off += frame_size(f.len)) {
 		f.pos = seg->base + off;
-		if (seg->rewritten && (io_read(seg->file, off, header, sizeof(header), &got, &err) || got < sizeof(header) || !frame_get(header, &f))) {
+		if (seg->rewritten && (io_read(seg->file, off, header, sizeof(header), &got, &err) || got < sizeof(header) || !frame_get(header,
+		    &f))) {
 			say(v, seg, off, "there is no frame");
 			return;
 		}

@@ -277,7 +277,8 @@ static struct part *acquire(struct log_unit *u, uint32_t number, unsigned flags,
 			return NULL;
 		}
 		if (busy && would_deadlock(log, u, p)) {
-			err_set(err, ERR_BUSY, "deadlock: partition %u of topic \"%s\" belongs to a unit that waits for this one", p->index, p->topic->name);
+			err_set(err, ERR_BUSY, "deadlock: partition %u of topic \"%s\" belongs to a unit that waits for this one", p->index,
+			    p->topic->name);
 			return NULL;
 		}
 		if (!busy && flags & LOG_NOWAIT) {
@@ -312,7 +313,8 @@ static void batch_append(struct log_unit *u, struct part *p, struct view batch, 
 		u->entries = grow(u->entries, u->entries_inline, &u->cap_entries, sizeof(*u->entries));
 	e = &u->entries[u->n_entries++];
 	e->part = p->part;
-	e->e = (struct entry){.base = p->next, .pos = f.pos, .max_time_ms = info->max_time_ms, .len = f.len, .count = (uint32_t)info->last_delta + 1};
+	e->e = (struct entry){.base = p->next, .pos = f.pos, .max_time_ms = info->max_time_ms, .len = f.len,
+	    .count = (uint32_t)info->last_delta + 1};
 	if (u->n_entries == 1)
 		u->min_pos = f.pos;
 	if (!range) {
@@ -507,7 +509,7 @@ void log_unit_abort(struct log_unit *u)
 }
 
 int log_append(struct log *log, enum log_class c, uint32_t part, struct view batch, unsigned flags, log_done_fn done, void *done_arg,
-    int64_t *ret_base, struct err *err)
+	int64_t *ret_base, struct err *err)
 {
 	struct log_close_args args = {.done = done, .done_arg = done_arg};
 	struct log_unit *u = log_unit_begin(log, c);

@@ -79,6 +79,20 @@ void pg_result_free(struct pg_result *r);
 void pg_put_ident(struct buf *b, struct view name);
 void pg_put_literal(struct buf *b, struct view text);
 
+/* ---- prepared statements in one round trip ---- */
+
+int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err *err) WM_MUST_USE;
+
+/*
+ * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded, else the first
+ * error, and *ret_index (may be NULL) is the number of the statement that failed, from 0. The text of parameters must live until finish.
+ * Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
+ */
+int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
+int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;
+int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const char *const *params, struct err *err) WM_MUST_USE;
+int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err) WM_MUST_USE;
+
 /* ---- COPY TO STDOUT ---- */
 
 /* Starts; then pg_copy_next until it yields nothing. */

@@ -1,6 +1,6 @@
 /*
- * The log under simulated crashes and faults. SIM_SEED=n starts from another seed (default 1), SIM_ROUNDS=n multiplies the rounds (default 1).
- * A failure prints the seed of its round; SIM_SEED with that number repeats it as the first.
+ * The log under simulated crashes and faults. SIM_SEED=n starts from another seed (default 1), SIM_ROUNDS=n multiplies the rounds
+ * (default 1). A failure prints the seed of its round; SIM_SEED with that number repeats it as the first.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,8 @@ static bool finish(struct world *w, bool ok, uint64_t seed, const char *what, ui
 	return ok;
 }
 
-/* A script of `steps` steps with a power cut at change k (0: none), of which `image` chooses what is left. *ret_changes: how many it made. */
+/* A script of `steps` steps with a power cut at change k (0: none), of which `image` chooses what is left. *ret_changes: how many it
+ * made. */
 static bool run_with_cut(uint64_t seed, unsigned steps, uint64_t k, unsigned image, uint64_t *ret_changes)
 {
 	struct world *w = world_new(seed, 0);

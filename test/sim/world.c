@@ -199,7 +199,8 @@ static bool check_part(struct world *w, uint32_t part)
 			offset = b->next;
 		}
 	}
-	return offset == m.high || m.high <= m.start ? true : bad(w, "part %u was read to %lld, over its high watermark", part, (long long)offset);
+	return offset == m.high || m.high <= m.start ? true : bad(w, "part %u was read to %lld, over its high watermark", part,
+	    (long long)offset);
 }
 
 static bool check_unit(struct world *w, struct log_cursor *c, const struct log_unit_info *info)
@@ -258,7 +259,8 @@ static bool check_units(struct world *w, uint64_t from)
 	log_cursor_close(c);
 	if (rc < 0)
 		return bad(w, "cursor: %s", err.text);
-	return next > last || last < first ? true : bad(w, "cursor ends at unit %llu of %llu", (unsigned long long)next, (unsigned long long)last);
+	return next > last || last < first ? true : bad(w, "cursor ends at unit %llu of %llu", (unsigned long long)next,
+	    (unsigned long long)last);
 }
 
 static bool check_topics(struct world *w)
@@ -307,7 +309,8 @@ static bool check_note(struct world *w)
 	log_unit_span(w->log, &first, &last);
 	for (i = last; i > 0 && !w->units[i - 1]->noted; i--)
 		;
-	if (there != (i > 0) || (there && (seq != i || !view_eq(buf_view(&b), view_of(w->units[i - 1]->payload, w->units[i - 1]->payload_len)))))
+	if (there != (i > 0) || (there && (seq != i || !view_eq(buf_view(&b), view_of(w->units[i - 1]->payload,
+	    w->units[i - 1]->payload_len)))))
 		ok = bad(w, "the note is of unit %llu, not %llu", (unsigned long long)seq, (unsigned long long)i);
 	buf_release(&b);
 	return ok;
@@ -504,7 +507,8 @@ static bool do_close(struct world *w)
 	}
 	u->u = NULL;
 	w->counts.units++;
-	return u->seq == w->n_units ? true : bad(w, "unit %llu was given number %llu", (unsigned long long)w->n_units, (unsigned long long)u->seq);
+	return u->seq == w->n_units ? true : bad(w, "unit %llu was given number %llu", (unsigned long long)w->n_units,
+	    (unsigned long long)u->seq);
 }
 
 static bool do_create(struct world *w)

@@ -1,9 +1,9 @@
 /*
  * A log on a simulated machine, and beside it a model: what the log must say. Everything that happens comes from one seed.
  *
- * The model holds each unit that was closed, with its bytes, and which of them were acknowledged. After a crash and recovery the log must hold
- * exactly the units 1..R, for an R between the last acknowledged and the last closed one, each byte for byte and whole; offsets without gap;
- * topics, pins and notes as the calls that returned have left them.
+ * The model holds each unit that was closed, with its bytes, and which of them were acknowledged. After a crash and recovery the log
+ * must hold exactly the units 1..R, for an R between the last acknowledged and the last closed one, each byte for byte and whole;
+ * offsets without gap; topics, pins and notes as the calls that returned have left them.
  */
 #ifndef WALMILL_TEST_WORLD_H
 #define WALMILL_TEST_WORLD_H
