@@ -12,6 +12,7 @@ found=$(find build-fuzz -type f -name 'fuzz_*' -perm -u+x | sort)
 [ -n "$found" ] || { echo "fuzz: the build has no fuzzer" >&2; exit 1; }
 for fuzzer in $found; do
 	name=$(basename "$fuzzer")
+	name=${name#fuzz_}
 	case " $* " in
 	"  " | *" $name "*) ;;
 	*) continue ;;

@@ -65,6 +65,9 @@ int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *c
 int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret,
 		    struct err *err) WM_MUST_USE;
 
+/* 1-based character position in the statement that the last error was about; 0 = the server gave none. */
+uint32_t pg_error_position(const struct pg_conn *c);
+
 unsigned pg_rows(const struct pg_result *r);
 unsigned pg_columns(const struct pg_result *r);
 bool pg_null(const struct pg_result *r, unsigned row, unsigned col);

@@ -332,6 +332,13 @@ int sink_target_rows(struct sink *s, uint32_t statement, uint64_t *ret, struct e
 	return 0;
 }
 
+void sink_target(const struct sink *s, uint32_t statement, struct sink_target_info *ret)
+{
+	const struct target *t = &s->targets[statement];
+
+	*ret = (struct sink_target_info){t->quoted, t->columns, t->target_types};
+}
+
 int sink_forget(struct sink *s, struct err *err)
 {
 	const char *param = s->name;

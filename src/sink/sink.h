@@ -49,6 +49,14 @@ int sink_write(struct sink *s, struct flow *f, const struct sink_position *to, b
 /* The first writing: makes target and results equal, deleting what is there and not in them; then as sink_write. */
 int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err) WM_MUST_USE;
 
+/* For verify: the target table's quoted name, its columns in the order of the result's, and their types. Valid as long as the sink. */
+struct sink_target_info {
+	struct view table;         /* "schema"."name" */
+	const struct view *columns;
+	const struct view *types;  /* as format_type() writes them */
+};
+void sink_target(const struct sink *s, uint32_t statement, struct sink_target_info *ret);
+
 /* Removes the job's position row. The tables stay. */
 int sink_forget(struct sink *s, struct err *err) WM_MUST_USE;
 

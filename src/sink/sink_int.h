@@ -10,6 +10,8 @@ struct target {
 	const struct sql_statement *st;
 	struct view *columns;            /* target column of each result column */
 	struct view *types;              /* result column's type as format_type() writes it */
+	struct view *target_types;       /* the target column's */
+	struct view quoted;              /* "schema"."name" */
 	uint32_t *key, nkey;             /* result columns that make the key */
 	struct view defaults;            /* ", "c" = DEFAULT" for the columns that the INSERT does not name */
 };

@@ -42,9 +42,9 @@ static int find_table(struct sink *s, struct target *t, char oid[16], struct err
 /* The target's columns in order; result column i goes to the i-th named one, or to the i-th of all when the INSERT names none. */
 static int match_columns(struct sink *s, struct target *t, const char *oid, struct err *err)
 {
-	static const char sql[] = "SELECT attname, attgenerated <> '' OR attidentity = 'a', atthasdef FROM pg_catalog.pg_attribute "
+	static const char sql[] = "SELECT attname, attgenerated <> '' OR attidentity = 'a', pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
 				  "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-	struct buf defaults = BUF_INIT(1 << 20);
+	struct buf defaults = BUF_INIT(1 << 20), quoted = BUF_INIT(4096);
 	struct pg_result *r;
 	uint32_t i, k, n = t->st->ncolumns;
 	int rc = -1;
@@ -52,6 +52,10 @@ static int match_columns(struct sink *s, struct target *t, const char *oid, stru
 	if (pg_query(s->conn, sql, 1, &oid, &r, err))
 		return -1;
 	t->columns = arena_zalloc(&s->arena, (n + 1) * sizeof(*t->columns));
+	t->target_types = arena_zalloc(&s->arena, (n + 1) * sizeof(*t->target_types));
+	target_put_name(&quoted, t);
+	t->quoted = arena_view(&s->arena, buf_view(&quoted));
+	buf_release(&quoted);
 	for (i = 0; i < n; i++) {
 		const char *want = t->st->target_columns ? t->st->target_columns[i] : i < pg_rows(r) ? pg_text(r, i, 0) : "";
 
@@ -65,6 +69,7 @@ static int match_columns(struct sink *s, struct target *t, const char *oid, stru
 			goto out;
 		}
 		t->columns[i] = arena_view(&s->arena, view_str(want));
+		t->target_types[i] = arena_view(&s->arena, pg_value(r, k, 2));
 	}
 	for (k = 0; k < pg_rows(r); k++) {
 		bool named = pg_bool(r, k, 1);
@@ -185,7 +190,7 @@ static void put_unnest(struct buf *b, const struct target *t, const uint32_t *co
 {
 	uint32_t i;
 
-	buf_puts(b, "pg_catalog.unnest(");
+	buf_puts(b, "unnest("); /* of several arrays only when it is not qualified; the search_path is empty */
 	for (i = 0; i < n; i++) {
 		struct view type = t->types[columns ? columns[i] : i];
 
