@@ -56,7 +56,7 @@ static int open_log(struct instance *in, struct err *err)
 	const char *data = settings_text(in->cli->settings, SET_DATA);
 	struct log_settings s = log_settings_default();
 	struct log_recovery r;
-	char *dir;
+	struct buf dir = BUF_INIT(4096);
 	int rc;
 
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
@@ -68,10 +68,9 @@ static int open_log(struct instance *in, struct err *err)
 		err_hint(err, "Choose a directory that this user may write to with --data DIR.");
 		return -1;
 	}
-	dir = mem_alloc(strlen(data) + 8);
-	sprintf(dir, "%s/log", data);
-	rc = log_open(io_system(), dir, &s, &in->log, err);
-	mem_free(dir);
+	buf_printf(&dir, "%s/log", data);
+	rc = log_open(io_system(), buf_cstr(&dir), &s, &in->log, err);
+	buf_release(&dir);
 	if (rc)
 		return -1;
 	r = log_recovery(in->log);
@@ -103,10 +102,11 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 	for (i = 0; i < n; i++) {
 		struct http_server *s;
 		char address[300];
+		bool v6 = strchr(list[i].host, ':') != NULL;
 
 		if (in->nservers == sizeof(in->servers) / sizeof(in->servers[0]))
 			return err_set(err, ERR_LIMIT, "too many listeners");
-		snprintf(address, sizeof(address), strchr(list[i].host, ':') ? "[%s]:%u" : "%s:%u", list[i].host, list[i].port);
+		snprintf(address, sizeof(address), "%s%s%s:%u", v6 ? "[" : "", list[i].host, v6 ? "]" : "", list[i].port);
 		if (strcmp(list[i].host, "127.0.0.1") != 0 && strcmp(list[i].host, "::1") != 0 && strcmp(list[i].host, "localhost") != 0) {
 			err_set(err, ERR_INVALID, "%s = %s is beyond this machine, and this version of walmill has no authentication", walmill_settings[row].name, address);
 			return err_hint(err, "Listen on 127.0.0.1 and put a proxy that authenticates in front.");
