@@ -17,7 +17,7 @@
  */
 #include "log/log_int.h"
 
-enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32 };
+enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32, IDLE_MARK_US = 1000000 };
 
 /* ---- waiting ---- */
 
@@ -378,14 +378,33 @@ static int64_t pause_us(struct log *log)
 	return next <= 0 || log->stopping || log->in.len >= log->set.buffer_bytes / 2 ? 0 : next;
 }
 
+/* What was acknowledged last is told from a torn tail only when something behind it says that it was durable. With the lock. */
+static bool mark_due(const struct log *log)
+{
+	return !log->failed && !log->stopping && log->marked < log->last_data && log->durable >= log->last_data;
+}
+
+static void flush_mark(struct log *log)
+{
+	lock_take(&log->lock);
+	if (mark_due(log)) {
+		mark_append(log);
+		log->wanted = log->tail;
+	}
+	lock_drop(&log->lock);
+	flush_round(log);
+}
+
 void flusher_main(void *arg)
 {
 	struct log *log = arg;
-	int64_t pause;
-	uint64_t seen;
 	bool full = false;
 
 	for (;;) {
+		int64_t pause, timeout;
+		uint64_t seen;
+		bool woken = true;
+
 		lock_take(&log->lock);
 		pause = log->failed ? -1 : pause_us(log);
 		if (log->stopping && (pause < 0 || full)) {
@@ -393,12 +412,15 @@ void flusher_main(void *arg)
 			return;
 		}
 		log->flusher_idle = pause < 0;
+		timeout = pause < 0 && mark_due(log) ? IDLE_MARK_US : pause;
 		seen = wake_seen(&log->flush_wake);
 		lock_drop(&log->lock);
-		if (pause != 0)
-			wake_wait(&log->flush_wake, seen, pause);
+		if (timeout != 0)
+			woken = wake_wait(&log->flush_wake, seen, timeout);
 		if (pause >= 0)
 			full = !flush_round(log);
+		else if (!woken)
+			flush_mark(log);
 	}
 }
 

@@ -289,7 +289,7 @@ int log_sweep(struct log *log, struct err *err)
 	if (r.ops.len)
 		rc = meta_write(log, &r.ops, err);
 	else if (log->marked < log->last_data && log->durable >= log->last_data)
-		mark_append(log); /* idle: what was acknowledged last can now be told from a torn tail */
+		mark_append(log); /* as the flusher does when it is idle; in the simulation nobody else would */
 	if (!rc && log->tail > log->durable && !(log->set.test_bugs & LOG_BUG_REMOVE_EARLY))
 		rc = wait_durable(log, log->tail, err);
 out:
