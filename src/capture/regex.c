@@ -10,7 +10,6 @@ enum { MATCH_LIMIT = 100000 };
 
 struct regex {
 	pcre2_code *code;
-	pcre2_match_data *match;
 	pcre2_match_context *context;
 };
 
@@ -32,9 +31,8 @@ int regex_compile(struct view pattern, bool ignore_case, struct regex **ret, str
 	}
 	r = mem_zalloc(sizeof(*r));
 	r->code = code;
-	r->match = pcre2_match_data_create_from_pattern(code, NULL);
 	r->context = pcre2_match_context_create(NULL);
-	wm_assert(r->match && r->context);
+	wm_assert(r->context);
 	pcre2_set_match_limit(r->context, MATCH_LIMIT);
 	*ret = r;
 	return 0;
@@ -72,33 +70,42 @@ void regex_free(struct regex *r)
 	if (!r)
 		return;
 	pcre2_code_free(r->code);
-	pcre2_match_data_free(r->match);
 	pcre2_match_context_free(r->context);
 	mem_free(r);
 }
 
-static int match(const struct regex *r, struct view subject)
+/* The match, to be freed; NULL when it does not match. */
+static pcre2_match_data *match(const struct regex *r, struct view subject)
 {
-	return pcre2_match(r->code, subject.ptr ? subject.ptr : (const uint8_t *)"", subject.len, 0, 0, r->match, r->context);
+	pcre2_match_data *m = pcre2_match_data_create_from_pattern(r->code, NULL);
+
+	wm_assert(m);
+	if (pcre2_match(r->code, subject.ptr ? subject.ptr : (const uint8_t *)"", subject.len, 0, 0, m, r->context) > 0)
+		return m;
+	pcre2_match_data_free(m);
+	return NULL;
 }
 
 bool regex_matches(const struct regex *r, struct view subject)
 {
-	return match(r, subject) > 0;
+	pcre2_match_data *m = match(r, subject);
+
+	pcre2_match_data_free(m);
+	return m != NULL;
 }
 
-static bool put_group(const struct regex *r, struct buf *b, struct view subject, uint32_t group)
+static bool put_group(pcre2_match_data *m, struct buf *b, struct view subject, uint32_t group)
 {
-	PCRE2_SIZE *at = pcre2_get_ovector_pointer(r->match);
+	PCRE2_SIZE *at = pcre2_get_ovector_pointer(m);
 
-	if (group >= pcre2_get_ovector_count(r->match))
+	if (group >= pcre2_get_ovector_count(m))
 		return false;
 	if (at[2 * group] != PCRE2_UNSET)
 		buf_put(b, subject.ptr + at[2 * group], at[2 * group + 1] - at[2 * group]);
 	return true;
 }
 
-static bool put_reference(const struct regex *r, struct buf *b, struct view subject, const uint8_t **p, const uint8_t *end)
+static bool put_reference(const struct regex *r, pcre2_match_data *m, struct buf *b, struct view subject, const uint8_t **p, const uint8_t *end)
 {
 	uint32_t group = 0;
 	char name[64];
@@ -113,24 +120,25 @@ static bool put_reference(const struct regex *r, struct buf *b, struct view subj
 			return false;
 		(*p)++;
 		number = pcre2_substring_number_from_name(r->code, (PCRE2_SPTR)name);
-		return number > 0 && put_group(r, b, subject, (uint32_t)number);
+		return number > 0 && put_group(m, b, subject, (uint32_t)number);
 	}
 	if (*p == end || **p < '0' || **p > '9')
 		return false;
 	/* as Java: the first digit is taken always, further ones while such a group exists */
 	group = (uint32_t)(*(*p)++ - '0');
-	while (*p < end && **p >= '0' && **p <= '9' && group * 10 + (uint32_t)(**p - '0') < pcre2_get_ovector_count(r->match))
+	while (*p < end && **p >= '0' && **p <= '9' && group * 10 + (uint32_t)(**p - '0') < pcre2_get_ovector_count(m))
 		group = group * 10 + (uint32_t)(*(*p)++ - '0');
-	return put_group(r, b, subject, group);
+	return put_group(m, b, subject, group);
 }
 
 int regex_replace(const struct regex *r, struct view subject, struct view replacement, struct arena *a, struct view *ret, struct err *err)
 {
 	const uint8_t *p = replacement.ptr, *end = p + replacement.len;
 	struct buf b = BUF_INIT(1 << 20);
+	pcre2_match_data *m = match(r, subject);
 	bool good = true;
 
-	if (match(r, subject) <= 0) {
+	if (!m) {
 		*ret = subject;
 		return 0;
 	}
@@ -140,13 +148,14 @@ int regex_replace(const struct regex *r, struct view subject, struct view replac
 		if (c == '\\' && p < end)
 			buf_putc(&b, (char)*p++);
 		else if (c == '$')
-			good = put_reference(r, &b, subject, &p, end);
+			good = put_reference(r, m, &b, subject, &p, end);
 		else
 			buf_putc(&b, (char)c);
 	}
 	if (good)
 		*ret = arena_view(a, buf_view(&b));
 	buf_release(&b);
+	pcre2_match_data_free(m);
 	return good ? 0 : err_set(err, ERR_INVALID, "replacement \"%.*s\" names a group that the regular expression does not have", (int)replacement.len,
 				  (const char *)replacement.ptr);
 }

@@ -1,7 +1,7 @@
 /*
  * Regular expressions of connector files. They are written for Java; PCRE2 understands the same syntax for everything that topic and table
- * patterns use. Matching is bounded (a pattern that backtracks without end is an error, not a hang). A compiled pattern may be
- * used by one thread at a time.
+ * patterns use. Matching is bounded (a pattern that backtracks without end does not match, it does not hang). A compiled pattern may be
+ * used by any number of threads.
  */
 #ifndef WALMILL_CAPTURE_REGEX_H
 #define WALMILL_CAPTURE_REGEX_H

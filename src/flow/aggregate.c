@@ -273,7 +273,7 @@ static int finish_group(struct op *op, struct group *g, struct err *err)
 		now = blob_new(buf_view(&f->groupbuf));
 	}
 	g->shown = now;
-	op->state_bytes += (now ? now->len : 0) - (was ? was->len : 0);
+	op->state_bytes += (size_t)(now ? now->len : 0) - (size_t)(was ? was->len : 0);
 	if (was) {
 		old = arena_alloc(&f->scratch, (n + 1) * sizeof(*old));
 		row_load(blob_view(was), &f->scratch, old, n);

@@ -299,7 +299,7 @@ static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const
 	struct blob *was = e->value;
 
 	e->value = blob_new(stored);
-	f->blob_bytes += stored.len - (was ? was->len : 0);
+	f->blob_bytes += stored.len - (size_t)(was ? was->len : 0);
 	if (was && push_table(f, table, old, -1, err))
 		return -1;
 	blob_drop(was);

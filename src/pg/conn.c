@@ -53,6 +53,9 @@ int pg_result_error(struct pg_conn *c, const PGresult *res, struct err *err)
 	const char *detail = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL) : NULL;
 	const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
 
+	const char *position = res ? PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION) : NULL;
+
+	c->error_position = position ? (uint32_t)strtoul(position, NULL, 10) : 0;
 	if (PQstatus(c->pq) == CONNECTION_BAD)
 		c->broken = true;
 	if (!text)
@@ -332,6 +335,11 @@ int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *c
 int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err)
 {
 	return query(c, sql, nparams, params, 1, ret, err);
+}
+
+uint32_t pg_error_position(const struct pg_conn *c)
+{
+	return c->error_position;
 }
 
 unsigned pg_rows(const struct pg_result *r)

@@ -65,6 +65,9 @@ int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *c
 int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret,
 		    struct err *err) WM_MUST_USE;
 
+/* 1-based character position in the statement that the last error was about; 0 = the server gave none. */
+uint32_t pg_error_position(const struct pg_conn *c);
+
 unsigned pg_rows(const struct pg_result *r);
 unsigned pg_columns(const struct pg_result *r);
 bool pg_null(const struct pg_result *r, unsigned row, unsigned col);
@@ -78,6 +81,20 @@ void pg_result_free(struct pg_result *r);
 /* Quoted as the server reads it back: "na""me" and 'te''xt' (with E'' where a backslash occurs). */
 void pg_put_ident(struct buf *b, struct view name);
 void pg_put_literal(struct buf *b, struct view text);
+
+/* ---- prepared statements in one round trip ---- */
+
+int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err *err) WM_MUST_USE;
+
+/*
+ * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded, else the first
+ * error, and *ret_index (may be NULL) is the number of the statement that failed, from 0. The text of parameters must live until finish.
+ * Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
+ */
+int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
+int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;
+int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const char *const *params, struct err *err) WM_MUST_USE;
+int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err) WM_MUST_USE;
 
 /* ---- COPY TO STDOUT ---- */
 

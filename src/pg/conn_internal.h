@@ -11,6 +11,7 @@ struct pg_conn {
 	int interrupt_fd;
 	int64_t timeout_ms;
 	bool broken;
+	uint32_t error_position;
 	char *copy;      /* the chunk that libpq handed out last, freed by the next call */
 };
 

@@ -35,7 +35,7 @@ int tree_read(struct view json, struct arena *a, struct tree **ret, struct err *
 		t->key = tok.has_key ? tok.key : VIEW_NULL;
 		t->is_string = kind == JS_STRING;
 		if (kind == JS_STRING || kind == JS_NUMBER)
-			t->text = js_unescape(a, tok.text, tok.text_escaped);
+			t->text = arena_view(a, js_unescape(a, tok.text, tok.text_escaped));    /* with a NUL behind */
 		else if (kind == JS_TRUE)
 			t->text = view_str("true");
 		*tail[depth] = t;
@@ -66,7 +66,7 @@ int tree_parse_sql(const char *sql, struct arena *a, const struct tree **ret, in
 		*ret_pos = r.error->cursorpos - 1;
 		goto out;
 	}
-	/* the nodes borrow from the JSON text: keep it */
+	/* the keys borrow from the JSON text: keep it */
 	if (tree_read(arena_view(a, view_str(r.parse_tree)), a, &root, err) != 0)
 		goto out;
 	stmts = tree_get(root, "stmts");
@@ -94,33 +94,18 @@ const struct tree *tree_is(const struct tree *t, const char *tag)
 	return t && t->child && view_is(t->child->key, tag) ? t->child : NULL;
 }
 
-/* Views of the JSON text end at a quote, not at a NUL. */
-static __thread char text_slot[4][256];
-
 const char *tree_str(const struct tree *t, const char *key)
 {
-	static __thread unsigned slot;
 	const struct tree *c = tree_get(t, key);
-	char *out;
 
-	if (!c || !c->is_string || c->text.len >= sizeof(text_slot[0]))
-		return NULL;
-	out = text_slot[slot++ % 4];
-	memcpy(out, c->text.ptr, c->text.len);
-	out[c->text.len] = 0;
-	return out;
+	return c && c->is_string ? (const char *)c->text.ptr : NULL;
 }
 
 int64_t tree_int(const struct tree *t, const char *key, int64_t absent)
 {
 	const struct tree *c = tree_get(t, key);
-	char text[32];
 
-	if (!c || c->text.len >= sizeof(text) || !c->text.len)
-		return absent;
-	memcpy(text, c->text.ptr, c->text.len);
-	text[c->text.len] = 0;
-	return strtoll(text, NULL, 10);
+	return c && c->text.len ? strtoll((const char *)c->text.ptr, NULL, 10) : absent;
 }
 
 bool tree_true(const struct tree *t, const char *key)

@@ -174,7 +174,8 @@ static void run_case(const char *name, enum capture_dialect dialect, const char 
 	snprintf(out, sizeof(out), "%s/%s-%s", keep ? keep : pgtemp_dir(server), name, label);
 	assert_true(mkdir(out, 0755) == 0 || errno == EEXIST);
 	admin = connect_to("postgres");
-	run_sql(admin, "SET client_min_messages = warning; DROP DATABASE IF EXISTS golden");
+	run_sql(admin, "SET client_min_messages = warning");
+	run_sql(admin, "DROP DATABASE IF EXISTS golden");
 	run_sql(admin, "CREATE DATABASE golden");
 	conn = connect_to("golden");
 	n = sql_files(dir, files, 16);

@@ -1,0 +1,100 @@
+/*
+ * Jobs: SQL text, kept equal to its tables. One thread each, from planning to following the log.
+ *
+ * A job reads the topics of one connector, unit by unit, folds them into its flow, and lets its sink write what changed together with the position. It
+ * starts from the connector's snapshot in the log where that and every unit since is there and readable, else from the source's tables at a cut
+ * (backfill); while it catches up it writes nothing.
+ *
+ * States: CREATED, INITIALIZING (planning, catching up), RUNNING, DEGRADED (a value makes the SQL fail: tables stay at the last good position),
+ * FAILED (stops until somebody acts), PAUSED, CANCELED. Errors that may pass by themselves (a connection lost) are retried with back-off.
+ *
+ * All functions may be called from any thread; those that steer return at once.
+ */
+#ifndef WALMILL_JOB_JOB_H
+#define WALMILL_JOB_JOB_H
+
+#include "base/io.h"
+#include "base/thread.h"
+#include "base/tz.h"
+#include "log/log.h"
+#include "model/unit.h"
+#include "pg/conn.h"
+
+struct job;
+
+enum job_state { JOB_CREATED, JOB_INITIALIZING, JOB_RUNNING, JOB_DEGRADED, JOB_FAILED, JOB_PAUSED, JOB_CANCELED };
+
+const char *job_state_name(enum job_state s);
+
+/* What a job needs to know of the world. Outlives all jobs. */
+struct job_env {
+	struct io *io;
+	struct log *log;
+	struct tz_cache *zones;
+	struct pg_params target;
+	const char *timezone;             /* job.timezone */
+	size_t memory_max;                /* job.memory */
+	struct wake *outside;             /* signalled on changes; may be NULL */
+	/*
+	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with the command
+	 * that would capture it. `want` is the name from SET connector, or NULL.
+	 */
+	int (*connector_of)(void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret_source, struct err *err);
+	/* Any connector's source, for planning before the tables are known; want as above. */
+	int (*any_source)(void *arg, const char *want, struct pg_params *ret_source, struct err *err);
+	void *arg;
+};
+
+struct job_options {
+	bool replace;     /* rows that stand in the targets may be replaced */
+};
+
+/* `text` is copied. The thread starts at once. */
+struct job *job_new(const struct job_env *env, const char *name, struct view text, const struct job_options *opts);
+void job_free(struct job *j);       /* stops the thread; the tables and the position stay */
+
+void job_pause(struct job *j);
+void job_resume(struct job *j);     /* out of PAUSED or FAILED */
+void job_cancel(struct job *j);     /* ends it and removes its position; the tables stay */
+void job_repair(struct job *j);     /* state from the source's tables anew, then target and result made equal in one transaction */
+
+struct job_counts {
+	uint64_t units, records, rows_written, writes, checkpoints, ticks;
+};
+
+struct job_status {
+	enum job_state state;
+	char step[32];             /* "planning", "reading the log", "backfill", "following" */
+	char connector[256];
+	lsn_t position;            /* commit LSN up to which the tables are right */
+	int64_t clock_us;          /* and the clock, since 2000-01-01 */
+	uint64_t next_unit;        /* first unit of the log that was not folded yet */
+	int64_t source_us;         /* source commit time of the newest transaction that is in the tables; 0 = none, since 1970 */
+	int64_t lag_us;            /* from that commit to its being written, of the newest write */
+	int64_t started_us;        /* wall clock, since 1970 */
+	size_t state_bytes;
+	uint64_t source_rows, result_rows;
+	struct job_counts counts;
+	struct err error;
+};
+
+const char *job_name(const struct job *j);
+struct view job_text(const struct job *j);
+void job_status(struct job *j, struct job_status *ret);
+
+/* The plan in words, with what is worth knowing; ERR_STATE before there is one. */
+int job_explain(struct job *j, struct buf *into, struct err *err) WM_MUST_USE;
+
+/*
+ * Verify: holds the job at a cut and compares target and query there. Lines of differences go to `into`. *ret_equal says what came out; an error means
+ * that nothing could be compared. Blocks up to the deadline.
+ */
+struct job_verdict {
+	bool equal;
+	lsn_t cut;
+	uint64_t rows, differences;
+	int64_t held_us;
+};
+int job_verify(struct job *j, struct job_verdict *ret, struct buf *into, struct err *err) WM_MUST_USE;
+
+#endif

@@ -1,0 +1,119 @@
+/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), follow.c (units into the flow), backfill.c, verify.c. */
+#ifndef WALMILL_JOB_JOB_INT_H
+#define WALMILL_JOB_JOB_INT_H
+
+#include "flow/flow.h"
+#include "job/job.h"
+#include "model/schema.h"
+#include "sink/sink.h"
+#include "sql/sql.h"
+#include "stream/row.h"
+
+#define POSTGRES_EPOCH_US INT64_C(946684800000000)   /* from 1970-01-01 to 2000-01-01 */
+
+enum job_command { JOB_RUN, JOB_PAUSE, JOB_CANCEL, JOB_EXIT };
+
+/* How a table's rows of one schema version are read. */
+struct version_reader {
+	uint32_t version;
+	struct row_decoder *decoder;
+};
+
+struct job_table {
+	const struct sql_table *sql;
+	int16_t *attnums;
+	struct version_reader *readers;
+	uint32_t nreaders;
+	struct value *row;
+	bool *unchanged;
+	uint32_t in_unit;          /* records of it in the unit that is being folded */
+};
+
+/* How far a request to stand still has got; moved on in turns by job_verify (V) and the job's thread (J). */
+enum hold_phase {
+	HOLD_NONE,
+	HOLD_WANTED,    /* V asks */
+	HOLD_STILL,     /* J stands between two steps, nothing is being written */
+	HOLD_ADVANCE,   /* V knows the cut: go there, and no further */
+	HOLD_REACHED,   /* J is there and the target has it */
+	HOLD_REFUSED,   /* J could not: see error */
+};
+
+struct hold {
+	enum hold_phase phase;
+	lsn_t cut;
+	int64_t clock_us;
+	struct err error;
+};
+
+struct job {
+	const struct job_env *env;
+	char *name;
+	char *text;
+	size_t text_len;
+	struct job_options options;
+	char definition[65];
+	struct thread thread;
+	int interrupt_fd;
+
+	struct lock lock;          /* guards what follows up to the next blank line */
+	enum job_command command;
+	bool retry, repair;
+	struct job_status status;
+	struct hold hold;
+	struct wake held;          /* signalled when hold.phase changes */
+	struct buf explain;
+
+	/* the thread's own */
+	struct sql_job *plan;
+	struct pg_params source;
+	char connector[256];
+	struct flow *flow;
+	struct sink *sink;
+	struct sink_position target;      /* as the sink found it */
+	struct job_table *tables;
+	struct arena schemas;             /* stored schemas of the connector */
+	struct table **stored;
+	uint32_t nstored, cap_stored;
+	struct log_cursor *cursor;
+	struct arena scratch;
+	uint64_t incarnation, system_id;
+	lsn_t folded_lsn;                 /* commit LSN of the newest unit in the flow */
+	lsn_t passed_lsn;                 /* end LSN of the newest unit seen, progress included */
+	lsn_t skip_below;                 /* backfill's cut: transactions that commit below it are in the flow already */
+	int64_t source_us;
+	int64_t clock;
+	bool in_snapshot;                 /* parts of a snapshot are folded, its end is not */
+	bool pending;                     /* the cursor's present unit is still to be folded */
+	struct log_unit_info pending_unit;
+	bool ready;                       /* the flow has reached a cut: it may write */
+	bool first_write_replaces;
+};
+
+/* job.c */
+bool job_must_leave(struct job *j);
+void job_step(struct job *j, const char *step);
+void job_set_state(struct job *j, enum job_state state, const struct err *why);
+
+/* plan.c */
+int job_make_plan(struct job *j, struct err *err);
+void job_drop_plan(struct job *j);
+int job_load_schemas(struct job *j, struct err *err);
+
+/* follow.c */
+/* Folds one unit. 0 = nothing of it concerns the job or it is folded; -1 = error, *ret_before is set when the flow still stands before the unit. */
+int follow_unit(struct job *j, const struct log_unit_info *info, struct err *err);
+/* Finds the snapshot that the log still holds and sets the cursor to its first part; 0 = found, 1 = there is none. */
+int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err);
+
+/* backfill.c: the source's tables at a cut into the flow */
+int backfill_run(struct job *j, struct err *err);
+
+/* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. *ret_next: number behind the last unit folded. */
+int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, struct err *err);
+int follow_finish(struct job *j, struct err *err);
+
+/* verify.c, on the job's thread, between two steps: serves a request to stand still; returns when it is over. */
+int hold_serve(struct job *j, struct err *err);
+
+#endif

@@ -1,0 +1,517 @@
+/* The registry; see registry.h. One lock over the lists; threads of connectors and jobs never take it, but for asking which connector captures a table. */
+#include "job/registry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/js.h"
+#include "base/mem.h"
+#include "job/registry_int.h"
+#include "stream/log_out.h"
+
+/* ---- finding ---- */
+
+static struct entry_connector *find_connector(struct registry *r, struct view name)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->nconnectors; i++)
+		if (view_is(name, r->connectors[i]->name))
+			return r->connectors[i];
+	return NULL;
+}
+
+static struct entry_job *find_job(struct registry *r, struct view name_or_id)
+{
+	struct entry_job *found = NULL;
+	uint32_t i;
+
+	/* the newest of a name: canceled ones stay in the list under their id */
+	for (i = 0; i < r->njobs; i++)
+		if (view_is(name_or_id, r->jobs[i]->pub.id) || view_is(name_or_id, job_name(r->jobs[i]->pub.job)))
+			found = r->jobs[i];
+	return found;
+}
+
+/* ---- what jobs ask ---- */
+
+static int no_connector(const char *schema, const char *table, struct err *err)
+{
+	err_set(err, ERR_NOT_FOUND, "table \"%s.%s\" is not captured by any connector", schema, table);
+	return err_hint(err, "Run: walmill connector create --name main --tables '%s\\.%s'", schema, table);
+}
+
+static int connector_of(void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
+{
+	struct registry *r = arg;
+	struct entry_connector *found = NULL;
+	uint32_t i, n = 0;
+	int rc = 0;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->nconnectors; i++) {
+		struct entry_connector *e = r->connectors[i];
+
+		if (want && strcmp(want, e->name) != 0)
+			continue;
+		if (!connector_config_wants(connector_config(e->connector), view_str(schema), view_str(table)))
+			continue;
+		found = e;
+		n++;
+	}
+	if (n == 1) {
+		snprintf(ret_name, 256, "%s", found->name);
+		pg_params_copy(ret, &connector_config(found->connector)->source);
+	} else if (n == 0) {
+		rc = no_connector(schema, table, err);
+	} else {
+		rc = err_set(err, ERR_INVALID, "table \"%s.%s\" is captured by %u connectors", schema, table, n);
+		err_hint(err, "Choose one at the head of the job's file: SET connector = 'name';");
+	}
+	lock_drop(&r->lock);
+	return rc;
+}
+
+static int any_source(void *arg, const char *want, struct pg_params *ret, struct err *err)
+{
+	struct registry *r = arg;
+	uint32_t i;
+	int rc = -1;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->nconnectors && rc; i++) {
+		if (want && strcmp(want, r->connectors[i]->name) != 0)
+			continue;
+		pg_params_copy(ret, &connector_config(r->connectors[i]->connector)->source);
+		rc = 0;
+	}
+	lock_drop(&r->lock);
+	if (rc && want)
+		return err_set(err, ERR_NOT_FOUND, "connector \"%s\" does not exist", want);
+	if (rc) {
+		err_set(err, ERR_NOT_FOUND, "there is no connector yet, so that a job has nothing to read");
+		err_hint(err, "Run: walmill connector create --name main --tables 'public\\..*'");
+	}
+	return rc;
+}
+
+/* ---- connectors ---- */
+
+static int make_connector(struct registry *r, struct view name, struct view config, enum connector_state desired, struct entry_connector **ret, struct err *err)
+{
+	struct connector_config *c;
+	struct entry_connector *e;
+
+	if (name.len == 0 || name.len > 200)
+		return err_set(err, ERR_INVALID, "a connector's name has 1 to 200 bytes");
+	if (connector_config_read(config, name, r->o.dialect, &c, err))
+		return -1;
+	e = mem_zalloc(sizeof(*e));
+	e->name = mem_strndup(name.ptr, name.len);
+	e->desired = desired;
+	e->connector = connector_new(c, log_out_new(r->o.log, r->o.io, name), r->o.io, r->o.wake);
+	*ret = e;
+	return 0;
+}
+
+static void apply_desired(struct entry_connector *e)
+{
+	if (e->desired == CONNECTOR_RUNNING)
+		connector_start(e->connector);
+	else if (e->desired == CONNECTOR_PAUSED)
+		connector_pause(e->connector);
+	else
+		connector_stop(e->connector);
+}
+
+static void free_connector(struct entry_connector *e)
+{
+	connector_free(e->connector);
+	mem_free(e->name);
+	mem_free(e);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct entry_connector *const *)a)->name, (*(struct entry_connector *const *)b)->name);
+}
+
+static void add_connector(struct registry *r, struct entry_connector *e)
+{
+	r->connectors = mem_realloc(r->connectors, (r->nconnectors + 1) * sizeof(*r->connectors));
+	r->connectors[r->nconnectors++] = e;
+	qsort(r->connectors, r->nconnectors, sizeof(*r->connectors), by_name);
+}
+
+int registry_connector_create(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err)
+{
+	struct entry_connector *e = NULL;
+	int rc = -1;
+
+	lock_take(&r->lock);
+	if (find_connector(r, name)) {
+		err_set(err, ERR_EXISTS, "Connector %.*s already exists", (int)name.len, (const char *)name.ptr);
+		goto out;
+	}
+	if (make_connector(r, name, config, desired, &e, err))
+		goto out;
+	if (registry_store_connector(r, e, err)) {
+		free_connector(e);
+		goto out;
+	}
+	add_connector(r, e);
+	apply_desired(e);
+	rc = 0;
+out:
+	lock_drop(&r->lock);
+	return rc;
+}
+
+int registry_connector_put(struct registry *r, struct view name, struct view config, bool *ret_created, struct err *err)
+{
+	struct entry_connector *e, *old;
+	uint32_t i;
+	int rc = -1;
+
+	lock_take(&r->lock);
+	old = find_connector(r, name);
+	*ret_created = !old;
+	if (make_connector(r, name, config, old ? old->desired : CONNECTOR_RUNNING, &e, err))
+		goto out;
+	if (registry_store_connector(r, e, err)) {
+		free_connector(e);
+		goto out;
+	}
+	if (old) {
+		for (i = 0; r->connectors[i] != old; i++)
+			;
+		/* two threads on one slot would be in each other's way */
+		free_connector(old);
+		r->connectors[i] = e;
+	} else {
+		add_connector(r, e);
+	}
+	apply_desired(e);
+	rc = 0;
+out:
+	lock_drop(&r->lock);
+	return rc;
+}
+
+static int delete_connector(struct registry *r, struct entry_connector *e, struct err *err)
+{
+	uint32_t i;
+	int rc;
+
+	if (registry_unlink_connector(r, e->name, err))
+		return -1;
+	for (i = 0; r->connectors[i] != e; i++)
+		;
+	memmove(&r->connectors[i], &r->connectors[i + 1], (r->nconnectors - i - 1) * sizeof(*r->connectors));
+	r->nconnectors--;
+	connector_stop(e->connector);
+	/* its thread is gone before its position is: nothing writes behind our back */
+	{
+		char *name = mem_strdup(e->name);
+
+		free_connector(e);
+		rc = log_out_forget(r->o.log, view_str(name), err);
+		mem_free(name);
+	}
+	return rc;
+}
+
+int registry_connector_command(struct registry *r, struct view name, enum registry_command cmd, struct err *err)
+{
+	struct entry_connector *e;
+	int rc = 0;
+
+	lock_take(&r->lock);
+	e = find_connector(r, name);
+	if (!e) {
+		rc = err_set(err, ERR_NOT_FOUND, "Connector %.*s not found", (int)name.len, (const char *)name.ptr);
+		goto out;
+	}
+	switch (cmd) {
+	case REGISTRY_DELETE:
+		rc = delete_connector(r, e, err);
+		goto out;
+	case REGISTRY_RESTART:
+		connector_restart(e->connector);
+		e->desired = CONNECTOR_RUNNING;
+		break;
+	case REGISTRY_RESUME:
+		e->desired = CONNECTOR_RUNNING;
+		apply_desired(e);
+		break;
+	case REGISTRY_PAUSE:
+		e->desired = CONNECTOR_PAUSED;
+		apply_desired(e);
+		break;
+	case REGISTRY_STOP:
+		e->desired = CONNECTOR_STOPPED;
+		apply_desired(e);
+		break;
+	}
+	rc = registry_store_connector(r, e, err);
+out:
+	lock_drop(&r->lock);
+	return rc;
+}
+
+void registry_connector_each(struct registry *r, int (*fn)(void *arg, struct connector *c), void *arg)
+{
+	uint32_t i;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->nconnectors; i++)
+		if (fn(arg, r->connectors[i]->connector))
+			break;
+	lock_drop(&r->lock);
+}
+
+bool registry_connector_with(struct registry *r, struct view name, void (*fn)(void *arg, struct connector *c), void *arg)
+{
+	struct entry_connector *e;
+
+	lock_take(&r->lock);
+	e = find_connector(r, name);
+	if (e)
+		fn(arg, e->connector);
+	lock_drop(&r->lock);
+	return e != NULL;
+}
+
+/* ---- jobs ---- */
+
+static struct entry_job *add_job(struct registry *r, const char *name, struct view text, bool replace, const char *id)
+{
+	struct entry_job *e = mem_zalloc(sizeof(*e));
+	struct job_options opts = {.replace = replace};
+	uint8_t random[16];
+	unsigned i;
+
+	io_random(r->o.io, random, sizeof(random));
+	for (i = 0; i < 16 && !id; i++)
+		snprintf(e->pub.id + 2 * i, 3, "%02x", random[i]);
+	if (id)
+		snprintf(e->pub.id, sizeof(e->pub.id), "%s", id);
+	e->replace = replace;
+	e->desired = JOB_RUNNING;
+	e->pub.job = job_new(&r->env, name, text, &opts);
+	r->jobs = mem_realloc(r->jobs, (r->njobs + 1) * sizeof(*r->jobs));
+	r->jobs[r->njobs++] = e;
+	return e;
+}
+
+int registry_job_submit(struct registry *r, struct view name, struct view text, bool replace, char ret_id[33], struct err *err)
+{
+	struct entry_job *e;
+	char *cname = NULL;
+	int rc = -1;
+
+	if (name.len == 0 || name.len > 180)
+		return err_set(err, ERR_INVALID, "a job's name has 1 to 180 bytes");
+	if (text.len > SQL_TEXT_MAX)
+		return err_set(err, ERR_LIMIT, "a job's text has at most %d bytes", SQL_TEXT_MAX);
+	cname = mem_strndup(name.ptr, name.len);
+	lock_take(&r->lock);
+	e = find_job(r, name);
+	if (e && e->desired != JOB_CANCELED) {
+		err_set(err, ERR_EXISTS, "job \"%s\" exists already", cname);
+		err_hint(err, "Cancel it first, or give this one another name with --name.");
+		goto out;
+	}
+	e = add_job(r, cname, text, replace, NULL);
+	if (registry_store_job(r, e, err))
+		goto out;
+	if (ret_id)
+		snprintf(ret_id, 33, "%s", e->pub.id);
+	rc = 0;
+out:
+	lock_drop(&r->lock);
+	mem_free(cname);
+	return rc;
+}
+
+int registry_job_command(struct registry *r, struct view name_or_id, enum registry_job_command cmd, struct err *err)
+{
+	struct entry_job *e;
+	int rc = 0;
+
+	lock_take(&r->lock);
+	e = find_job(r, name_or_id);
+	if (!e) {
+		rc = err_set(err, ERR_NOT_FOUND, "job \"%.*s\" does not exist", (int)name_or_id.len, (const char *)name_or_id.ptr);
+		goto out;
+	}
+	if (e->desired == JOB_CANCELED) {
+		rc = err_set(err, ERR_STATE, "job \"%s\" is canceled", job_name(e->pub.job));
+		goto out;
+	}
+	switch (cmd) {
+	case REGISTRY_JOB_PAUSE:
+		e->desired = JOB_PAUSED;
+		job_pause(e->pub.job);
+		break;
+	case REGISTRY_JOB_RESUME:
+		e->desired = JOB_RUNNING;
+		job_resume(e->pub.job);
+		break;
+	case REGISTRY_JOB_REPAIR:
+		e->desired = JOB_RUNNING;
+		job_repair(e->pub.job);
+		break;
+	case REGISTRY_JOB_CANCEL:
+		e->desired = JOB_CANCELED;
+		job_cancel(e->pub.job);
+		break;
+	}
+	rc = registry_store_job(r, e, err);
+out:
+	lock_drop(&r->lock);
+	return rc;
+}
+
+void registry_job_each(struct registry *r, int (*fn)(void *arg, const struct registry_job *j), void *arg)
+{
+	uint32_t i;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->njobs; i++)
+		if (fn(arg, &r->jobs[i]->pub))
+			break;
+	lock_drop(&r->lock);
+}
+
+bool registry_job_with(struct registry *r, struct view name_or_id, void (*fn)(void *arg, const struct registry_job *j), void *arg)
+{
+	struct entry_job *e;
+
+	lock_take(&r->lock);
+	e = find_job(r, name_or_id);
+	lock_drop(&r->lock);
+	/* jobs are freed when the registry closes, after the listeners: fn may take its time */
+	if (e)
+		fn(arg, &e->pub);
+	return e != NULL;
+}
+
+/* ---- the whole ---- */
+
+int registry_open(const struct registry_options *o, struct registry **ret, struct err *err)
+{
+	struct registry *r = mem_zalloc(sizeof(*r));
+	uint32_t i;
+
+	r->o = *o;
+	r->dir = mem_strdup(o->dir);
+	pg_params_copy(&r->target, &o->target);
+	lock_init(&r->lock);
+	r->zones = tz_cache_new(o->io, NULL);
+	r->env = (struct job_env){.io = o->io, .log = o->log, .zones = r->zones, .target = r->target, .timezone = o->timezone, .memory_max = o->job_memory,
+				  .outside = o->wake, .connector_of = connector_of, .any_source = any_source, .arg = r};
+	if (registry_load(r, err)) {
+		registry_close(r);
+		return -1;
+	}
+	for (i = 0; i < r->nconnectors; i++)
+		apply_desired(r->connectors[i]);
+	*ret = r;
+	return 0;
+}
+
+int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err)
+{
+	struct entry_connector *e;
+
+	if (make_connector(r, name, config, desired, &e, err))
+		return -1;
+	add_connector(r, e);
+	return 0;
+}
+
+void registry_add_loaded_job(struct registry *r, const char *name, struct view text, bool replace, const char *id, enum job_state desired)
+{
+	struct entry_job *e = add_job(r, name, text, replace, id);
+
+	e->desired = desired;
+	if (desired == JOB_PAUSED)
+		job_pause(e->pub.job);
+}
+
+void registry_close(struct registry *r)
+{
+	uint32_t i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->njobs; i++) {
+		job_free(r->jobs[i]->pub.job);
+		mem_free(r->jobs[i]);
+	}
+	for (i = 0; i < r->nconnectors; i++)
+		free_connector(r->connectors[i]);
+	mem_free(r->jobs);
+	mem_free(r->connectors);
+	pg_params_release(&r->target);
+	tz_cache_release(r->zones);
+	lock_release(&r->lock);
+	mem_free(r->dir);
+	mem_free(r);
+}
+
+void registry_readiness(struct registry *r, struct buf *into)
+{
+	uint32_t i;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->nconnectors; i++) {
+		struct connector_status s;
+
+		connector_status(r->connectors[i]->connector, &s);
+		buf_release(&s.warnings);
+		if (s.state == CONNECTOR_FAILED)
+			buf_printf(into, "connector %s is FAILED: %s\n", r->connectors[i]->name, s.error.text);
+		else if (s.state == CONNECTOR_RUNNING && !s.snapshot_done)
+			buf_printf(into, "connector %s has not finished its first snapshot (%s%s%s)\n", r->connectors[i]->name, connector_step_name(s.step),
+				   s.error.code ? ": " : "", s.error.text);
+	}
+	for (i = 0; i < r->njobs; i++) {
+		struct job_status s;
+
+		job_status(r->jobs[i]->pub.job, &s);
+		if (s.state == JOB_FAILED || s.state == JOB_DEGRADED)
+			buf_printf(into, "job %s is %s: %s\n", job_name(r->jobs[i]->pub.job), job_state_name(s.state), s.error.text);
+		else if (s.state == JOB_INITIALIZING || s.state == JOB_CREATED)
+			buf_printf(into, "job %s is catching up (%s)\n", job_name(r->jobs[i]->pub.job), s.step);
+	}
+	lock_drop(&r->lock);
+}
+
+bool registry_reached(struct registry *r, lsn_t lsn)
+{
+	uint64_t first, last;
+	bool reached = true;
+	uint32_t i;
+
+	lock_take(&r->lock);
+	for (i = 0; i < r->nconnectors && reached; i++) {
+		struct connector_status s;
+
+		connector_status(r->connectors[i]->connector, &s);
+		buf_release(&s.warnings);
+		reached = s.state != CONNECTOR_RUNNING || s.durable >= lsn;
+	}
+	log_unit_span(r->o.log, &first, &last);
+	for (i = 0; i < r->njobs && reached; i++) {
+		struct job_status s;
+
+		job_status(r->jobs[i]->pub.job, &s);
+		reached = s.state == JOB_PAUSED || s.state == JOB_CANCELED || s.state == JOB_FAILED ||
+			((s.state == JOB_RUNNING || s.state == JOB_DEGRADED) && s.next_unit > last);
+	}
+	lock_drop(&r->lock);
+	return reached;
+}

@@ -1,0 +1,68 @@
+/*
+ * What runs in this instance: connectors and jobs by name, kept in the data directory, started again at the next start.
+ *
+ *   DIR/connectors/NAME.json   {"state":"RUNNING","config":{...}}: desired state (RUNNING, PAUSED, STOPPED) and configuration
+ *   DIR/jobs/NAME.sql          the job's text; first line "-- walmill: state=RUNNING replace=false id=HEX started=US"
+ * (NAME with everything but letters, digits, - and . as _hex). Files are replaced whole, so that a crash leaves the old or the new one.
+ *
+ * All functions may be called from any thread. Handles that the `_each` functions hand out are valid during the call only.
+ */
+#ifndef WALMILL_JOB_REGISTRY_H
+#define WALMILL_JOB_REGISTRY_H
+
+#include "capture/connector.h"
+#include "job/job.h"
+
+struct registry;
+
+struct registry_options {
+	struct io *io;
+	struct log *log;
+	const char *dir;                 /* the data directory; must exist */
+	struct pg_params source;         /* what a connector without database.hostname connects to; copied */
+	struct pg_params target;         /* copied */
+	enum capture_dialect dialect;
+	const char *timezone;
+	size_t job_memory;
+	struct wake *wake;               /* signalled on every change; may be NULL */
+};
+
+int registry_open(const struct registry_options *o, struct registry **ret, struct err *err) WM_MUST_USE; /* starts what was running */
+void registry_close(struct registry *r); /* stops all threads; desired states stay */
+
+/* ---- connectors ---- */
+
+/* config: the flat JSON object. ERR_EXISTS "Connector NAME already exists". */
+int registry_connector_create(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err) WM_MUST_USE;
+/* Replaces the configuration of an existing connector (its position stays), or makes it; *ret_created says which. */
+int registry_connector_put(struct registry *r, struct view name, struct view config, bool *ret_created, struct err *err) WM_MUST_USE;
+enum registry_command { REGISTRY_RESUME, REGISTRY_PAUSE, REGISTRY_STOP, REGISTRY_RESTART, REGISTRY_DELETE };
+int registry_connector_command(struct registry *r, struct view name, enum registry_command cmd, struct err *err) WM_MUST_USE; /* ERR_NOT_FOUND */
+/* In order of names; return non-zero to stop. */
+void registry_connector_each(struct registry *r, int (*fn)(void *arg, struct connector *c), void *arg);
+/* Calls fn with that one; false when there is none. */
+bool registry_connector_with(struct registry *r, struct view name, void (*fn)(void *arg, struct connector *c), void *arg);
+
+/* ---- jobs ---- */
+
+struct registry_job {
+	struct job *job;
+	char id[33];                     /* 32 hex digits, as Flink's job ids */
+};
+
+/* name: ERR_EXISTS when taken by one that is not CANCELED. ret_id may be NULL. */
+int registry_job_submit(struct registry *r, struct view name, struct view text, bool replace, char ret_id[33], struct err *err) WM_MUST_USE;
+enum registry_job_command { REGISTRY_JOB_PAUSE, REGISTRY_JOB_RESUME, REGISTRY_JOB_CANCEL, REGISTRY_JOB_REPAIR };
+int registry_job_command(struct registry *r, struct view name_or_id, enum registry_job_command cmd, struct err *err) WM_MUST_USE;
+void registry_job_each(struct registry *r, int (*fn)(void *arg, const struct registry_job *j), void *arg);
+/* fn may block (verify): the job is kept meanwhile. False when there is none. */
+bool registry_job_with(struct registry *r, struct view name_or_id, void (*fn)(void *arg, const struct registry_job *j), void *arg);
+
+/* ---- the whole ---- */
+
+/* Sentences, a line each, of what is FAILED or not ready yet; empty = ready. */
+void registry_readiness(struct registry *r, struct buf *into);
+/* True when every running connector's durable LSN is at or above lsn, and every running job has folded it and written. */
+bool registry_reached(struct registry *r, lsn_t lsn);
+
+#endif

@@ -1,0 +1,352 @@
+/* The sink; see sink.h. Layout of the position table is in `make_table`. */
+#include "sink/sink.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "sink/sink_int.h"
+
+enum { CHUNK_ROWS = 20000, CHUNK_BYTES = 16 << 20 };
+
+static const char make_table[] =
+	"CREATE SCHEMA IF NOT EXISTS walmill; "
+	"CREATE TABLE IF NOT EXISTS walmill.job_position (job text PRIMARY KEY, connector text NOT NULL, incarnation numeric(20) NOT NULL, "
+	"system_id numeric(20) NOT NULL, commit_lsn pg_lsn NOT NULL, clock_us bigint NOT NULL, epoch bigint NOT NULL, definition text NOT NULL, "
+	"written_at timestamptz NOT NULL DEFAULT pg_catalog.now()) WITH (fillfactor = 10)";
+
+/* ---- opening ---- */
+
+static int connect_session(struct sink *s, struct err *err)
+{
+	char name[80];
+
+	pg_close(s->conn);
+	s->conn = NULL;
+	snprintf(name, sizeof(name), "walmill job %.50s", s->name);
+	if (pg_connect(&s->params, PG_CONN_PLAIN, name, s->interrupt_fd, &s->conn, err))
+		return -1;
+	return pg_exec(s->conn, "SET synchronous_commit = off", err);
+}
+
+int sink_open(const struct pg_params *target, const char *job_name, const struct sql_job *job, int interrupt_fd, struct sink **ret, struct err *err)
+{
+	struct sink *s = mem_zalloc(sizeof(*s));
+	struct pg_result *r;
+	uint32_t i;
+	bool there;
+
+	s->arena = ARENA_INIT;
+	s->job = job;
+	s->name = mem_strdup(job_name);
+	s->interrupt_fd = interrupt_fd;
+	pg_params_copy(&s->params, target);
+	for (i = 0; i < job->nstatements; i++)
+		if (job->statements[i].ncolumns > s->ncolumns_text)
+			s->ncolumns_text = job->statements[i].ncolumns;
+	s->columns_text = mem_zalloc((s->ncolumns_text + 1) * sizeof(*s->columns_text));
+	for (i = 0; i < s->ncolumns_text; i++)
+		s->columns_text[i] = BUF_INIT((size_t)1 << 30);
+	if (connect_session(s, err) || pg_query(s->conn, "SELECT pg_catalog.to_regclass('walmill.job_position') IS NOT NULL", 0, NULL, &r, err))
+		goto fail;
+	there = pg_bool(r, 0, 0);
+	pg_result_free(r);
+	if (!there && pg_exec(s->conn, make_table, err)) {
+		err_context(err, "could not create table walmill.job_position in the target");
+		err_hint(err, "Let this role create a schema in the target database, or create the table as its administrator.");
+		goto fail;
+	}
+	if (targets_load(s, err))
+		goto fail;
+	*ret = s;
+	return 0;
+fail:
+	sink_close(s);
+	return -1;
+}
+
+void sink_close(struct sink *s)
+{
+	uint32_t i;
+
+	if (!s)
+		return;
+	pg_close(s->conn);
+	pg_params_release(&s->params);
+	for (i = 0; i < s->ncolumns_text; i++)
+		buf_release(&s->columns_text[i]);
+	mem_free(s->columns_text);
+	mem_free(s->name);
+	arena_release(&s->arena);
+	mem_free(s);
+}
+
+const struct flow_key *sink_keys(const struct sink *s)
+{
+	return s->keys;
+}
+
+/* ---- position ---- */
+
+static int read_position(struct sink *s, struct sink_position *ret, struct err *err)
+{
+	static const char sql[] = "SELECT connector, incarnation, system_id, commit_lsn, clock_us, epoch, definition FROM walmill.job_position WHERE job = $1 FOR UPDATE";
+	const char *param = s->name;
+	struct pg_result *r;
+
+	if (pg_query(s->conn, sql, 1, &param, &r, err))
+		return -1;
+	*ret = (struct sink_position){.exists = pg_rows(r) == 1};
+	if (ret->exists) {
+		snprintf(ret->connector, sizeof(ret->connector), "%s", pg_text(r, 0, 0));
+		ret->incarnation = strtoull(pg_text(r, 0, 1), NULL, 10);
+		ret->system_id = strtoull(pg_text(r, 0, 2), NULL, 10);
+		lsn_parse(pg_value(r, 0, 3), &ret->commit_lsn);
+		ret->clock_us = pg_int(r, 0, 4);
+		s->epoch = pg_int(r, 0, 5);
+		snprintf(ret->definition, sizeof(ret->definition), "%s", pg_text(r, 0, 6));
+	}
+	pg_result_free(r);
+	return 0;
+}
+
+int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
+{
+	const char *param = s->name;
+	struct pg_result *r;
+
+	if ((pg_is_broken(s->conn) && connect_session(s, err)) || pg_exec(s->conn, "BEGIN", err) || read_position(s, ret, err))
+		return -1;
+	if (ret->exists) {
+		if (pg_query(s->conn, "UPDATE walmill.job_position SET epoch = epoch + 1 WHERE job = $1 RETURNING epoch", 1, &param, &r, err))
+			return -1;
+		s->epoch = pg_int(r, 0, 0);
+		pg_result_free(r);
+	} else {
+		s->epoch = 0;
+	}
+	/* a new owner's epoch must survive a crash of the target, or the old owner could come back */
+	if (pg_exec(s->conn, "SET LOCAL synchronous_commit = on; COMMIT", err) || pg_exec(s->conn, "DEALLOCATE ALL", err) || targets_prepare(s, err))
+		return -1;
+	s->position = *ret;
+	return pg_prepare(s->conn, "p",
+			  "WITH u AS (INSERT INTO walmill.job_position AS p (job, connector, incarnation, system_id, commit_lsn, clock_us, epoch, definition) "
+			  "SELECT $1, $2, $3::numeric, $4::numeric, $5::pg_lsn, $6::int8, $7::int8, $8 "
+			  "WHERE $9::bool OR EXISTS (SELECT 1 FROM walmill.job_position WHERE job = $1) "
+			  "ON CONFLICT (job) DO UPDATE SET connector = EXCLUDED.connector, incarnation = EXCLUDED.incarnation, system_id = EXCLUDED.system_id, "
+			  "commit_lsn = EXCLUDED.commit_lsn, clock_us = EXCLUDED.clock_us, definition = EXCLUDED.definition, written_at = pg_catalog.now() "
+			  "WHERE NOT $9::bool AND p.epoch = $7::int8 AND p.commit_lsn = $10::pg_lsn AND p.clock_us = $11::int8 AND p.incarnation = $12::numeric RETURNING 1) "
+			  "SELECT 1 / count(*) FROM u", err);
+}
+
+/* Queues the guarded update of the position; a division by zero in it means that the row is not as it was left. */
+static int queue_position(struct sink *s, const struct sink_position *to, struct arena *a, struct err *err)
+{
+	const struct sink_position *was = &s->position;
+	const char *params[12] = {
+		s->name, to->connector, arena_printf(a, "%" PRIu64, to->incarnation), arena_printf(a, "%" PRIu64, to->system_id),
+		arena_printf(a, LSN_FORMAT, LSN_ARGS(to->commit_lsn)), arena_printf(a, "%" PRId64, to->clock_us), arena_printf(a, "%" PRId64, s->epoch),
+		to->definition, was->exists ? "f" : "t", arena_printf(a, LSN_FORMAT, LSN_ARGS(was->commit_lsn)),
+		arena_printf(a, "%" PRId64, was->clock_us), arena_printf(a, "%" PRIu64, was->incarnation),
+	};
+
+	return pg_pipeline_run(s->conn, "p", 12, params, err);
+}
+
+/* ---- rows ---- */
+
+static void put_element(struct buf *b, const struct value *v, const struct value_env *env, struct buf *text)
+{
+	size_t i;
+
+	buf_putc(b, b->len ? ',' : '{');
+	if (v->null) {
+		buf_puts(b, "NULL");
+		return;
+	}
+	buf_clear(text);
+	value_print(v, env, text);
+	buf_putc(b, '"');
+	for (i = 0; i < text->len; i++) {
+		if (text->ptr[i] == '"' || text->ptr[i] == '\\')
+			buf_putc(b, '\\');
+		buf_putc(b, (char)text->ptr[i]);
+	}
+	buf_putc(b, '"');
+}
+
+/* The arrays so far as parameters of statement `name`; empties them. */
+static int run_chunk(struct sink *s, const char *name, uint32_t n, struct err *err)
+{
+	const char **params = mem_alloc((n + 1) * sizeof(*params));
+	uint32_t i;
+	int rc;
+
+	for (i = 0; i < n; i++) {
+		buf_putc(&s->columns_text[i], '}');
+		params[i] = buf_cstr(&s->columns_text[i]);
+		if (!buf_ok(&s->columns_text[i])) {
+			mem_free(params);
+			return err_set(err, ERR_LIMIT, "result rows of more than 1 GiB cannot be written at once");
+		}
+	}
+	rc = pg_pipeline_run(s->conn, name, n, params, err);
+	for (i = 0; i < n; i++)
+		buf_clear(&s->columns_text[i]);
+	mem_free(params);
+	return rc;
+}
+
+/* All changed rows of a statement (deletes or upserts), or all result rows. */
+static int queue_rows(struct sink *s, struct flow *f, uint32_t st, bool deletes, bool all, uint64_t *rows, struct err *err)
+{
+	struct value_env env = {.zone = tz_utc(), .zones = NULL};
+	const struct target *t = &s->targets[st];
+	uint32_t width = deletes ? t->nkey : t->st->ncolumns, i, n = 0;
+	struct flow_cursor c = {0};
+	struct flow_change ch;
+	struct buf text = BUF_INIT((size_t)1 << 30);
+	size_t bytes = 0;
+	char name[16];
+	int rc = -1;
+
+	snprintf(name, sizeof(name), "%c%u", deletes ? 'd' : 'u', st);
+	while (all ? flow_next_result(f, st, &c, &ch) : flow_next_change(f, st, &c, &ch)) {
+		if ((ch.row == NULL) != deletes)
+			continue;
+		for (i = 0; i < width; i++) {
+			put_element(&s->columns_text[i], deletes ? &ch.key[i] : &ch.row[i], &env, &text);
+			bytes += text.len;
+		}
+		(*rows)++;
+		if (++n < CHUNK_ROWS && bytes < CHUNK_BYTES)
+			continue;
+		if (run_chunk(s, name, width, err))
+			goto out;
+		n = 0;
+		bytes = 0;
+	}
+	if (n && run_chunk(s, name, width, err))
+		goto out;
+	rc = 0;
+out:
+	for (i = 0; i < width; i++)
+		buf_clear(&s->columns_text[i]);
+	flow_cursor_release(&c);
+	buf_release(&text);
+	return rc;
+}
+
+/* ---- transactions ---- */
+
+static int write_all(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *rows, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	uint32_t i;
+	int rc = -1;
+
+	if (pg_pipeline_sql(s->conn, "BEGIN", err) || (durable && pg_pipeline_sql(s->conn, "SET LOCAL synchronous_commit = on", err)) ||
+	    queue_position(s, to, &a, err))
+		goto out;
+	for (i = 0; i < s->job->nstatements; i++) {
+		struct buf sql = BUF_INIT(4096);
+
+		if (replace) {
+			buf_puts(&sql, "DELETE FROM ");
+			target_put_name(&sql, &s->targets[i]);
+			rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
+			buf_release(&sql);
+			if (rc)
+				goto out;
+			rc = -1;
+		} else if (queue_rows(s, f, i, true, false, rows, err)) {
+			goto out;
+		}
+		if (queue_rows(s, f, i, false, replace, rows, err))
+			goto out;
+	}
+	rc = pg_pipeline_sql(s->conn, "COMMIT", err);
+out:
+	arena_release(&a);
+	return rc;
+}
+
+static int transaction(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *ret_rows, struct err *err)
+{
+	unsigned index = 0;
+	uint64_t rows = 0;
+	int rc;
+
+	if (pg_pipeline_begin(s->conn, err))
+		return -1;
+	rc = write_all(s, f, to, durable, replace, &rows, err);
+	if (rc == 0)
+		rc = pg_pipeline_finish(s->conn, &index, err);
+	if (rc == 0) {
+		s->position = *to;
+		s->position.exists = true;
+		*ret_rows = rows;
+		return 0;
+	}
+	if (strcmp(err->sqlstate, "22012") == 0 && index == (durable ? 2u : 1u)) {
+		err_set(err, ERR_STATE, "job \"%s\" is no longer owned by this walmill: its position in the target was changed by somebody else", s->name);
+		err_hint(err, "Two instances run the same job, or the position row was edited. Stop the other one, then resume the job.");
+	}
+	/* a failed pipeline leaves the transaction open, and what the server did is not known: begin anew on another connection */
+	pg_close(s->conn);
+	s->conn = NULL;
+	{
+		struct err again = ERR_INIT;
+
+		if (connect_session(s, &again) && err->code != ERR_STATE)
+			*err = again;
+	}
+	return -1;
+}
+
+int sink_write(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, uint64_t *ret_rows, struct err *err)
+{
+	return transaction(s, f, to, durable, false, ret_rows, err);
+}
+
+int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err)
+{
+	return transaction(s, f, to, true, true, ret_rows, err);
+}
+
+int sink_target_rows(struct sink *s, uint32_t statement, uint64_t *ret, struct err *err)
+{
+	struct buf sql = BUF_INIT(4096);
+	struct pg_result *r;
+	int rc;
+
+	buf_puts(&sql, "SELECT count(*) FROM ");
+	target_put_name(&sql, &s->targets[statement]);
+	rc = pg_query(s->conn, buf_cstr(&sql), 0, NULL, &r, err);
+	buf_release(&sql);
+	if (rc)
+		return -1;
+	*ret = (uint64_t)pg_int(r, 0, 0);
+	pg_result_free(r);
+	return 0;
+}
+
+void sink_target(const struct sink *s, uint32_t statement, struct sink_target_info *ret)
+{
+	const struct target *t = &s->targets[statement];
+
+	*ret = (struct sink_target_info){t->quoted, t->columns, t->target_types};
+}
+
+int sink_forget(struct sink *s, struct err *err)
+{
+	const char *param = s->name;
+	struct pg_result *r;
+
+	if (pg_query(s->conn, "DELETE FROM walmill.job_position WHERE job = $1", 1, &param, &r, err))
+		return -1;
+	pg_result_free(r);
+	s->position.exists = false;
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* The inside of a sink, shared by sink.c (connection, position, writing) and target.c (what the target tables are). */
+#ifndef WALMILL_SINK_SINK_INT_H
+#define WALMILL_SINK_SINK_INT_H
+
+#include "model/value_text.h"
+#include "sink/sink.h"
+
+struct target {
+	struct view schema, name;        /* of the table, as resolved */
+	const struct sql_statement *st;
+	struct view *columns;            /* target column of each result column */
+	struct view *types;              /* result column's type as format_type() writes it */
+	struct view *target_types;       /* the target column's */
+	struct view quoted;              /* "schema"."name" */
+	uint32_t *key, nkey;             /* result columns that make the key */
+	struct view defaults;            /* ", "c" = DEFAULT" for the columns that the INSERT does not name */
+};
+
+struct sink {
+	struct arena arena;
+	const struct sql_job *job;
+	char *name;
+	struct pg_params params;
+	struct pg_conn *conn;
+	int interrupt_fd;
+	struct target *targets;
+	struct flow_key *keys;
+	int64_t epoch;
+	struct sink_position position;   /* as it stands in the target */
+	struct buf *columns_text;        /* array literals being built */
+	uint32_t ncolumns_text;
+};
+
+/* target.c: reads the catalog, fills s->targets and s->keys. */
+int targets_load(struct sink *s, struct err *err);
+int targets_prepare(struct sink *s, struct err *err);
+void target_put_name(struct buf *b, const struct target *t);
+
+#endif
