@@ -299,7 +299,7 @@ bool flush_round(struct log *log)
 {
 	struct err err = ERR_INIT;
 	struct log_unit *units;
-	bool sync, was_full;
+	bool sync, wake;
 	int64_t took_us;
 	int rc;
 
@@ -329,8 +329,6 @@ bool flush_round(struct log *log)
 
 	took_us = io_monotonic_us(log->io) - log->flush_started_us;
 	lock_take(&log->lock);
-	was_full = log->full;
-	log->full = false;
 	if (log->out_pending)
 		finish_chunks(log, &log->out);
 	log->out_pending = false;
@@ -342,10 +340,10 @@ bool flush_round(struct log *log)
 			log->stats.flush_us_max = (uint64_t)took_us;
 	}
 	units = publish(log);
+	wake = sync || log->full || log->waiting > 0 || log->set.manual;
+	log->full = false;
 	lock_drop(&log->lock);
-	if (sync || was_full || log->set.manual)
-		wake_signal(&log->wake);
-	else if (log->waiting) /* for room in the buffer; a stale look only delays it to the next round */
+	if (wake)
 		wake_signal(&log->wake);
 	if (units)
 		tell(log, units, NULL);

@@ -199,7 +199,7 @@ static void each_call_of_a_start_may_fail(void **state)
 {
 	unsigned r;
 
-	for (r = 0; r < rounds(3); r++) {
+	for (r = 0; r < rounds(1); r++) {
 		assert_true(every_call_of_a_start_fails_once(seed_of(3100 + r), EIO));
 		assert_true(every_call_of_a_start_fails_once(seed_of(3200 + r), ENOSPC));
 	}
