@@ -252,7 +252,8 @@ int log_cursor_next(struct log_cursor *c, struct log_unit_info *ret, struct err 
 /* Batch i of the unit that log_cursor_next gave last. The bytes are valid until the next call on the cursor. ERR_LOST when it is gone. */
 int log_cursor_batch(struct log_cursor *c, unsigned i, struct log_batch *ret, struct err *err) WM_MUST_USE;
 
-/* *ret_first: every unit from this number on is kept whole; *ret_last: the last durable one (first = last + 1 when there are none). */
+/* *ret_first: every unit from this number on is kept whole, but for topics that were deleted; *ret_last: the last durable one (first =
+ * last + 1 when there are none). */
 void log_unit_span(struct log *log, uint64_t *ret_first, uint64_t *ret_last);
 
 /* ---- retention ---- */

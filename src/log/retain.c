@@ -185,9 +185,9 @@ static bool is_dead(struct log *log, uint32_t i, const uint64_t *live, uint64_t 
 }
 
 /* Less than half of the batches that it once had are wanted still; or it never had any. */
-static bool is_mostly_dead(const struct segment *s, uint64_t live)
+static bool is_mostly_dead(const struct log *log, const struct segment *s, uint64_t live)
 {
-	return s->batch_bytes ? live < s->batch_bytes / 2 : !s->rewritten;
+	return s->batch_bytes ? live < s->batch_bytes / 2 : !s->rewritten && s->last_seq < log->whole_seq;
 }
 
 static bool is_candidate(struct log *log, uint32_t i, const uint64_t *live, uint64_t pin)
@@ -199,8 +199,7 @@ static bool is_candidate(struct log *log, uint32_t i, const uint64_t *live, uint
 		if (u->min_pos < s->end)
 			return false; /* its batches are in no index yet */
 	/* small ones are taken along, or each would leave a file behind for ever */
-	return s->last_seq < pin && s->last_seq < log->whole_seq &&
-	    (is_mostly_dead(s, live[i]) || (s->rewritten && s->used < log->set.segment_bytes / 8));
+	return s->last_seq < pin && (is_mostly_dead(log, s, live[i]) || (s->rewritten && s->used < log->set.segment_bytes / 8));
 }
 
 /* ---- the round ---- */
@@ -256,7 +255,7 @@ static int rewrite_one(struct log *log, struct err *err)
 			sum += live[first + n];
 			if (n && sum > log->set.segment_bytes)
 				break;
-			worth |= n > 0 || is_mostly_dead(log->segs[first], live[first]);
+			worth |= n > 0 || is_mostly_dead(log, log->segs[first], live[first]);
 		}
 	}
 	mem_free(live);
