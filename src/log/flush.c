@@ -17,7 +17,7 @@
  */
 #include "log/log_int.h"
 
-enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32, IDLE_MARK_US = 1000000 };
+enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32, IDLE_MARK_US = 1000000, IDLE_BUFFER = 256 << 10 };
 
 /* ---- waiting ---- */
 
@@ -382,9 +382,21 @@ static bool mark_due(const struct log *log)
 	return !log->failed && !log->stopping && log->marked < log->last_data && log->durable >= log->last_data;
 }
 
-static void flush_mark(struct log *log)
+static void drop_large(struct wbuf *b)
+{
+	if (b->len || b->cap <= IDLE_BUFFER)
+		return;
+	mem_free(b->ptr);
+	b->ptr = NULL;
+	b->cap = 0;
+}
+
+/* A second without work. */
+static void when_idle(struct log *log)
 {
 	lock_take(&log->lock);
+	drop_large(&log->in);
+	drop_large(&log->out);
 	if (mark_due(log)) {
 		mark_append(log);
 		log->wanted = log->tail;
@@ -418,7 +430,7 @@ void flusher_main(void *arg)
 		if (pause >= 0)
 			full = !flush_round(log);
 		else if (!woken)
-			flush_mark(log);
+			when_idle(log);
 	}
 }
 

@@ -88,7 +88,8 @@ struct log_recovery {
 
 struct log_recovery log_recovery(struct log *log);
 
-/* ---- topics: each call that changes something returns when the change is durable ---- */
+/* ---- topics: each call that changes something returns when the change is durable. ERR_NO_SPACE: the disk is full, and the change is made,
+ * seen by everybody, and waits in memory for room ---- */
 
 struct log_config {
 	const char *key, *value; /* value NULL in log_topic_alter: take it out */
