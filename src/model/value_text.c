@@ -39,7 +39,8 @@ static struct view trim(struct view v)
 /* ---- floats ---- */
 
 /*
- * Whether digits * 10^e lies exactly half way between d and a neighbour. Such text reads back as d (ties go to even), but the server's shortest form does
+ * Whether digits * 10^e lies exactly half way between d and a neighbour. Such text reads back as d (ties go to even), but the server's
+ * shortest form does
  * not use it. Equality is only possible where both sides fit 128 bits: digits < 2^60, |e| <= 24.
  */
 static bool is_midpoint(double d, uint64_t digits, int e, int mantissa_bits)
@@ -79,7 +80,7 @@ static void shortest(double d, bool single, char digits[20], int *exponent)
 		if (back != d)
 			continue;
 		e = strchr(text, 'e');
-		*exponent = atoi(e + 1);
+		*exponent = (int)strtol(e + 1, NULL, 10);
 		for (char *p = text; p < e; p++)
 			if (*p != '.')
 				digits[len++] = *p;
@@ -150,7 +151,8 @@ static int parse_float(struct view text, bool single, double *ret, struct err *e
 	if (end == copy || *end)
 		return bad_syntax(kind, text, err);
 	if (errno == ERANGE && (d == 0 || isinf(d)))
-		return data_error(err, "22003", "", view_str(copy), single ? " is out of range for type real" : " is out of range for type double precision");
+		return data_error(err, "22003", "", view_str(copy), single ? " is out of range for type real" :
+			" is out of range for type double precision");
 	*ret = d;
 	return 0;
 }
@@ -189,7 +191,8 @@ static int parse_int(struct view text, enum value_kind kind, struct value *ret, 
 static int parse_bool(struct view text, struct value *ret, struct err *err)
 {
 	static const struct { const char *word; size_t least; bool is; } words[] = {
-		{"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false}, {"on", 2, true}, {"off", 2, false}, {"1", 1, true}, {"0", 1, false}};
+		{"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false}, {"on", 2, true}, {"off", 2, false}, {"1", 1, true},
+			{"0", 1, false}};
 	struct view v = trim(text);
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -231,7 +234,8 @@ static int parse_bytea(struct view v, struct arena *a, struct value *ret, struct
 			} else if (i + 1 < v.len && v.ptr[i + 1] == '\\') {
 				out[n++] = '\\';
 				i++;
-			} else if (i + 3 < v.len && v.ptr[i + 1] >= '0' && v.ptr[i + 1] <= '3' && (v.ptr[i + 2] & ~7) == '0' && (v.ptr[i + 3] & ~7) == '0') {
+			} else if (i + 3 < v.len && v.ptr[i + 1] >= '0' && v.ptr[i + 1] <= '3' && (v.ptr[i + 2] & ~7) == '0' &&
+				(v.ptr[i + 3] & ~7) == '0') {
 				out[n++] = (uint8_t)((v.ptr[i + 1] - '0') << 6 | (v.ptr[i + 2] - '0') << 3 | (v.ptr[i + 3] - '0'));
 				i += 3;
 			} else {

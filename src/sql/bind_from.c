@@ -57,7 +57,8 @@ static bool take_key(struct binder *b, struct sql_node *join, const struct sql_e
 	uint32_t width = join->inputs[0]->ncolumns, n = join->nkeys;
 	struct sql_expr **lefts, **rights, *l, *r;
 
-	if (e->kind != SQL_CALL || !(e->fn->flags & FN_COMPARE) || e->fn->op != '=' || e->uses_clock || family(&e->args[0]->type) != family(&e->args[1]->type))
+	if (e->kind != SQL_CALL || !(e->fn->flags & FN_COMPARE) || e->fn->op != '=' || e->uses_clock ||
+		family(&e->args[0]->type) != family(&e->args[1]->type))
 		return false;
 	l = e->args[0];
 	r = e->args[1];
@@ -172,7 +173,8 @@ static int job_table(struct binder *b, const struct cat_relation *rel, uint32_t 
 	/* all of them for now; the second pass has those that the first has found to be used */
 	more->columns = arena_zalloc(b->arena, (rel->ncolumns + 1) * sizeof(*more->columns));
 	for (uint32_t i = 0; i < rel->ncolumns; i++)
-		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null, rel->columns[i].generated,
+		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null,
+			rel->columns[i].generated,
 		                                            rel->columns[i].type};
 	more->ncolumns = rel->ncolumns;
 	for (uint32_t k = 0; k < rel->npk; k++)
@@ -210,7 +212,8 @@ static int bind_view(struct binder *b, const struct cat_relation *rel, struct sq
 	return 0;
 }
 
-static int bind_relation(struct binder *b, const struct tree *t, const char *schema, const char *name, struct sql_node **ret, struct err *err)
+static int bind_relation(struct binder *b, const struct tree *t, const char *schema, const char *name, struct sql_node **ret,
+	struct err *err)
 {
 	const struct cat_relation *rel;
 	struct sql_table *table;
@@ -245,7 +248,8 @@ static const struct cte *find_cte(const struct cte *c, const char *name)
 	return c;
 }
 
-static int bind_range_var(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_range_var(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const char *schema = tree_str(t, "schemaname"), *name = tree_str(t, "relname"), *alias = tree_str(tree_get(t, "alias"), "aliasname");
 	const struct tree *names = tree_get(tree_get(t, "alias"), "colnames");
@@ -278,7 +282,8 @@ static struct sql_node *new_join(struct binder *b, struct sql_node *l, struct sq
 	return j;
 }
 
-static struct scope join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at, uint32_t second_at)
+static struct scope join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at,
+	uint32_t second_at)
 {
 	struct scope s = {.n = first->n + second->n};
 
@@ -318,9 +323,11 @@ static int bind_using(struct binder *b, const struct tree *names, struct scope *
 	return 0;
 }
 
-static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err);
+static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err);
 
-static int bind_join(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_join(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const char *type = tree_str(t, "jointype");
 	bool right = type && strcmp(type, "JOIN_RIGHT") == 0, outer = right || (type && strcmp(type, "JOIN_LEFT") == 0);
@@ -347,7 +354,8 @@ static int bind_join(struct binder *b, const struct tree *t, const struct cte *c
 	return 0;
 }
 
-static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const struct tree *inner;
 	int rc;
@@ -375,7 +383,8 @@ static int bind_from_item(struct binder *b, const struct tree *t, const struct c
 	return rc;
 }
 
-int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	struct sql_node *all = NULL;
 

@@ -21,7 +21,8 @@ static void add_group(struct grouping *g, struct sql_expr *e)
 	g->groups = more;
 }
 
-/* First pass: a column that is neither grouped nor within an aggregate depends on a grouped primary key (the server has seen to that): grouping by it too
+/* First pass: a column that is neither grouped nor within an aggregate depends on a grouped primary key (the server has seen to that):
+ * grouping by it too
  * changes nothing. */
 static void collect_ungrouped(struct grouping *g, struct sql_expr *e)
 {
@@ -149,7 +150,8 @@ static int new_distinct(struct binder *b, struct sql_node *input, struct sql_nod
 static int refuse_clauses(struct binder *b, const struct tree *s, struct err *err)
 {
 	static const struct { const char *key, *what; } clauses[] = {
-		{"limitCount", "LIMIT"}, {"limitOffset", "OFFSET"}, {"lockingClause", "FOR UPDATE"}, {"valuesLists", "VALUES"}, {"intoClause", "INTO"}};
+		{"limitCount", "LIMIT"}, {"limitOffset", "OFFSET"}, {"lockingClause", "FOR UPDATE"}, {"valuesLists", "VALUES"},
+		{"intoClause", "INTO"}};
 	const struct tree *distinct = tree_get(s, "distinctClause");
 
 	for (size_t i = 0; i < sizeof(clauses) / sizeof(clauses[0]); i++) {
