@@ -64,6 +64,36 @@ static bool is_midpoint(double d, uint64_t digits, int e, int mantissa_bits)
 }
 
 /* Digits (no point, no trailing zeros) and decimal exponent of the first one. */
+static bool reads_back(const char *text, bool single, double d)
+{
+	return (single ? (double)strtof(text, NULL) : strtod(text, NULL)) == d;
+}
+
+/*
+ * d in scientific notation with n digits that read back as d, or false. The nearest decimal is tried; below a power of two the neighbours are nearer than
+ * above it, so that there the next decimal upwards may do where the nearest one does not.
+ */
+static bool with_digits(double d, bool single, int n, char text[40])
+{
+	uint64_t digits = 0;
+	int e, exponent;
+	char *p;
+
+	snprintf(text, 40, "%.*e", n - 1, d);
+	if (reads_back(text, single, d))
+		return true;
+	if (frexp(d, &e) != 0.5)
+		return false;
+	p = strchr(text, 'e');
+	exponent = (int)strtol(p + 1, NULL, 10);
+	for (const char *q = text; q < p; q++)
+		if (*q != '.')
+			digits = digits * 10 + (uint64_t)(*q - '0');
+	snprintf(text, 40, "%llue%d", (unsigned long long)digits + 1, exponent - n + 1);
+	/* a carry into one more digit would have been a shorter decimal, which was tried before */
+	return reads_back(text, single, d) && (int)strcspn(text, "e") == n;
+}
+
 static void shortest(double d, bool single, char digits[20], int *exponent)
 {
 	int least = single ? FLT_DIG : DBL_DIG, most = single ? 9 : 17, n;
@@ -73,14 +103,13 @@ static void shortest(double d, bool single, char digits[20], int *exponent)
 	for (n = subnormal ? 1 : least; n <= most; n++) {
 		char *e;
 		size_t len = 0;
-		double back;
 
-		snprintf(text, sizeof(text), "%.*e", n - 1, d);
-		back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
-		if (back != d)
+		if (!with_digits(d, single, n, text))
 			continue;
 		e = strchr(text, 'e');
 		*exponent = (int)strtol(e + 1, NULL, 10);
+		if (!strchr(text, '.'))         /* all digits before the exponent */
+			*exponent += (int)(e - text) - 1;
 		for (char *p = text; p < e; p++)
 			if (*p != '.')
 				digits[len++] = *p;
