@@ -228,6 +228,8 @@ static int bind_relation(struct binder *b, const struct tree *t, const char *sch
 		return bind_refuse(b, tree_pos(t), err, "reading from something that is not a table or view");
 	if (!tree_true(t, "inh") && rel->kind == 'p')
 		return bind_refuse(b, tree_pos(t), err, "ONLY");
+	if (rel->inherited)
+		return bind_refuse(b, tree_pos(t), err, "a table that others inherit from");
 	if (job_table(b, rel, &index, err) != 0)
 		return -1;
 	table = &b->job->tables[index];

@@ -163,7 +163,8 @@ int catalog_relation(struct catalog *c, const char *schema, const char *name, co
 		*ret = rel;
 		return 0;
 	}
-	if (catalog_query(c, "SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	if (catalog_query(c, "SELECT c.oid, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)"
+		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 	                     " WHERE n.nspname = $1 AND c.relname = $2", params, 2, &rows, err) != 0)
 		return -1;
 	if (rows.nrows != 1)
@@ -171,6 +172,7 @@ int catalog_relation(struct catalog *c, const char *schema, const char *name, co
 	rel = arena_zalloc(c->arena, sizeof(*rel));
 	rel->oid = to_oid(sql_cell(&rows, 0, 0));
 	rel->kind = sql_cell(&rows, 0, 1)[0];
+	rel->inherited = is_true(sql_cell(&rows, 0, 2));
 	rel->schema = arena_str(c->arena, view_str(schema));
 	rel->name = arena_str(c->arena, view_str(name));
 	if (fill_columns(c, rel, err) != 0 || fill_pk(c, rel, err) != 0)

@@ -27,6 +27,7 @@ struct cat_column {
 struct cat_relation {
 	uint32_t oid;
 	char kind;                      /* relkind */
+	bool inherited;                 /* an ordinary table that other tables inherit from */
 	const char *schema, *name;
 	uint32_t ncolumns;
 	struct cat_column *columns;

@@ -68,3 +68,5 @@ INSERT INTO x SELECT 1;
 INSERT INTO x SELECT u.id, l.n FROM users u, LATERAL (SELECT count(*) AS n FROM interventions i WHERE i.technician_id = u.id) l;
 -- == function in from
 INSERT INTO x SELECT g FROM generate_series(1, 3) g;
+-- == inheritance
+INSERT INTO x SELECT id FROM parent;

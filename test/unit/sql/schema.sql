@@ -19,3 +19,5 @@ CREATE VIEW open_interventions AS SELECT id, technician_id, status, planned_at F
 CREATE MATERIALIZED VIEW stale AS SELECT count(*) AS n FROM users;
 CREATE FUNCTION own(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
 CREATE COLLATION turkish (provider = icu, locale = 'tr-TR');
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child () INHERITS (parent);
