@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the libFuzzer targets (executables named fuzz_*) with clang and lets each run for FUZZ_SECONDS, starting from the corpus in
-# test/fuzz/corpus/NAME. Inputs that widen the coverage are kept in build-fuzz/corpus/NAME; a crash stops the run with its input.
+# test/fuzz/corpus/NAME (without fuzz_). Inputs that widen the coverage are kept in build-fuzz/corpus/NAME; a crash stops the run with
+# its input.
 # Usage: scripts/fuzz.sh [FUZZER...]
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ for fuzzer in $found; do
 	esac
 	mkdir -p "build-fuzz/corpus/$name" build-fuzz/crashes
 	seeds=
-	[ ! -d "test/fuzz/corpus/$name" ] || seeds="test/fuzz/corpus/$name"
+	[ ! -d "test/fuzz/corpus/${name#fuzz_}" ] || seeds="test/fuzz/corpus/${name#fuzz_}"
 	echo "fuzz: $name for $seconds s"
 	"$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build-fuzz/crashes/$name-" -print_final_stats=1 \
 		"build-fuzz/corpus/$name" $seeds

@@ -2,7 +2,8 @@
 # A private PostgreSQL cluster on loopback, for the demonstration and for tests: wal_level=logical, a password that only its maker can
 # read, nothing shared with Debian's own clusters. PostgreSQL refuses to run as root, so root's cluster belongs to the user postgres.
 # Usage: scripts/postgres.sh start|stop|destroy|dsn DIR [PORT]
-#        start prints the connection string; with PORT 0 (the default) a free port is taken when the cluster is made.
+#        start prints the connection string, password included; with PORT 0 (the default) a free port is taken when the cluster is made.
+#        For psql: PGPASSFILE=DIR/passfile psql -h 127.0.0.1 -p "$(cat DIR/port)" -U walmill postgres
 set -eu
 bin=${PG_BIN:-/usr/lib/postgresql/15/bin}
 cmd=${1:-}
@@ -17,7 +18,7 @@ as_owner() {
 	if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"); else "$@"; fi
 }
 running() { [ -f "$dir/data/postmaster.pid" ] && as_owner "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; }
-dsn() { echo "host=127.0.0.1 port=$(cat "$dir/port") user=walmill dbname=${PGDATABASE:-postgres} passfile=$dir/passfile"; }
+dsn() { echo "host=127.0.0.1 port=$(cat "$dir/port") user=walmill password=$(cut -d : -f 5 "$dir/passfile") dbname=postgres"; }
 
 free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

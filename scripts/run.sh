@@ -1,7 +1,7 @@
 #!/bin/sh
 # The demonstration: a private PostgreSQL with the demo schema, then `walmill demo` in the foreground over it. Ctrl-C ends both.
 # Usage: scripts/run.sh WALMILL [options of walmill demo]
-# WALMILL_SOURCE names another database instead; it gets demo/schema.sql only if it has no table interventions.
+# WALMILL_SOURCE names another database instead, which has the tables of demo/schema.sql.
 set -eu
 cd "$(dirname "$0")/.."
 walmill=$1
@@ -18,10 +18,9 @@ if [ -z "${WALMILL_SOURCE:-}" ]; then
 	WALMILL_SOURCE=$(scripts/postgres.sh start "$cluster")
 	trap 'scripts/postgres.sh stop "$cluster"' EXIT
 	trap : INT TERM
+	# the connection string holds the password: it goes by the environment, not by a command line that everybody can read
+	PGPASSFILE=$cluster/passfile PGOPTIONS='-c client_min_messages=warning' \
+		psql -h 127.0.0.1 -p "$(cat "$cluster/port")" -U walmill -Xq -v ON_ERROR_STOP=1 -f demo/schema.sql postgres
 fi
 export WALMILL_SOURCE
-if [ -z "$(psql "$WALMILL_SOURCE" -XAtc "SELECT to_regclass('public.interventions')")" ]; then
-	echo "run: demo schema"
-	psql "$WALMILL_SOURCE" -Xq -v ON_ERROR_STOP=1 -f demo/schema.sql
-fi
 "$walmill" demo --data "$state/data" "$@"

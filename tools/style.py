@@ -2,6 +2,7 @@
 """The house style as far as a program can tell; see CONTRIBUTING.md.
 
 Usage: tools/style.py [ROOT]
+       tools/style.py --fix FILE...     mends indentation and wraps lines that are too wide, in C (read what it did)
 Looks at the files that git knows (and new ones that it does not ignore). Prints `file:line: what` and exits 1 when there is something.
 A banned call that is right where it stands carries its reason on the line: /* style: free, json_dumps allocates it */
 """
@@ -14,6 +15,7 @@ WIDTH = 140
 TAB = 4
 FILE_LINES = 1000
 FUNCTION_LINES = 70
+BY_TABS = "indentation is by tabs"
 
 # name: what to use instead
 BANNED = {
@@ -82,7 +84,7 @@ def c_findings(name, text, raw):
         yield 1, "a header has a guard WALMILL_MODULE_NAME_H"
     for number, line in enumerate(raw, 1):
         if line.startswith("  ") and not comment:
-            yield number, "indentation is by tabs"
+            yield number, BY_TABS
         opened = line.rfind("/*")
         comment = opened > line.rfind("*/") if "/*" in line or "*/" in line else comment
     if name.startswith("src/"):
@@ -100,12 +102,59 @@ def findings(name, text):
     for number, line in enumerate(raw, 1):
         if line.rstrip() != line:
             yield number, "blanks at the end of the line"
-        if source and len(line.expandtabs(TAB)) > WIDTH:
+        if source and wide(line):
             yield number, f"{len(line.expandtabs(TAB))} columns, more than {WIDTH}"
         if LEFTOVER.search(line):
             yield number, "a leftover of unfinished work"
     if name.endswith((".c", ".h")):
         yield from c_findings(name, text, raw)
+
+
+def wide(line):
+    return len(line.expandtabs(TAB)) > WIDTH
+
+
+def wrap_comments(lines):
+    """Moves what hangs over in comment lines to the next line: in front of its text in prose, as a line of its own in tables and lists."""
+    out = []
+    todo = list(lines)
+    while todo:
+        line = todo.pop(0)
+        head = re.match(r"^(\s*)(/\*|\*|)\s+(?=\S)|^(\s*)(/\*)\s+", line)
+        if not wide(line) or not head or "*" not in head[0]:
+            out.append(line)
+            continue
+        cut = len(line)
+        while wide(line[:cut]) or line[cut:].strip() == "*/":
+            cut = line.rindex(" ", 0, cut)
+        if cut <= len(head[0]):
+            out.append(line)
+            continue
+        rest, prefix = line[cut + 1:], head[0].replace("/*", " *")
+        out.append(line[:cut])
+        after = todo[0] if todo else ""
+        prose = "  " not in line[len(head[0]):] and after.startswith(prefix) and re.match(r"[\w(\"'`]", after[len(prefix):])
+        if prose and not rest.endswith("*/") and "  " not in after[len(prefix):]:
+            todo[0] = prefix + rest + " " + after[len(prefix):]
+        else:
+            todo.insert(0, prefix + rest)
+    return out
+
+
+def fix(names):
+    for name in names:
+        path = pathlib.Path(name)
+        lines = path.read_text(encoding="utf-8").split("\n")
+        for number, what in c_findings(name, "\n".join(lines), lines):
+            if what == BY_TABS:
+                lines[number - 1] = "\t" + lines[number - 1].lstrip()
+        path.write_text("\n".join(wrap_comments(lines)), encoding="utf-8")
+        for _ in range(5):  # wrapping one line moves the next
+            numbers = [n for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if wide(line)]
+            if not numbers:
+                break
+            subprocess.run(["clang-format-14", "-i", "--style=file", *[f"--lines={n}:{n}" for n in numbers], name], check=True)
+    return 0
 
 
 def main(root):
@@ -133,4 +182,6 @@ def main(root):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--fix"]:
+        sys.exit(fix(sys.argv[2:]))
     sys.exit(main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()))

@@ -1,4 +1,5 @@
-/* A settings file is read or refused with a place; what was read is printed so that it reads back the same, and masking never grows wild. */
+/* A settings file is read or refused with a place; what was read is printed so that it reads back the same, and masking never grows
+ * wild. */
 #include "base/settings.h"
 #include "onefile.h"
 

@@ -1,5 +1,6 @@
 /*
- * One read-only file in memory behind `struct io`, for fuzz targets whose code opens a path: every path names it. One thread; one at a time.
+ * One read-only file in memory behind `struct io`, for fuzz targets whose code opens a path: every path names it. One thread; one at a
+ * time.
  */
 #ifndef WALMILL_TEST_ONEFILE_H
 #define WALMILL_TEST_ONEFILE_H

@@ -129,7 +129,7 @@ static int run_initdb(const struct pgtemp *p, const char *locale, struct err *er
 	pid = fork();
 	if (pid == 0) {
 		become(p, log);
-		execl(exe, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", loc, "--no-sync", (char *)NULL);
+		execl(exe, exe, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", loc, "--no-sync", (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -235,7 +235,7 @@ int pgtemp_boot(struct pgtemp *p, struct err *err)
 	p->postmaster = fork();
 	if (p->postmaster == 0) {
 		become(p, log);
-		execl(exe, "postgres", "-D", data, (char *)NULL);
+		execl(exe, exe, "-D", data, (char *)NULL);
 		_exit(127);
 	}
 	if (p->postmaster < 0) {
