@@ -70,7 +70,8 @@ static bool reads_back(const char *text, bool single, double d)
 }
 
 /*
- * d in scientific notation with n digits that read back as d, or false. The nearest decimal is tried; below a power of two the neighbours are nearer than
+ * d in scientific notation with n digits that read back as d, or false. The nearest decimal is tried; below a power of two the neighbours
+ * are nearer than
  * above it, so that there the next decimal upwards may do where the nearest one does not.
  */
 static bool with_digits(double d, bool single, int n, char text[40])

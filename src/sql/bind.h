@@ -89,6 +89,19 @@ struct sql_expr *bind_and(struct binder *b, struct sql_expr *x, struct sql_expr 
 struct sql_node *bind_node(struct binder *b, enum sql_node_kind kind, uint32_t ninputs, uint32_t ncolumns);
 /* A filter, pushed into joins below as far as it goes, equalities becoming join keys. predicate may be NULL. */
 struct sql_node *bind_filter(struct binder *b, struct sql_node *n, struct sql_expr *predicate);
+struct sql_node *bind_join_nodes(struct binder *b, struct sql_node *l, struct sql_node *r, bool left);
+/* Both scopes' columns in one, their places in the row moved by first_at and second_at; a name found in both is the first's. */
+struct scope bind_join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at,
+	uint32_t second_at);
+/* Which side of a row whose left part has that width the expression looks at. */
+enum side { SIDE_NONE = 0, SIDE_LEFT = 1, SIDE_RIGHT = 2, SIDE_BOTH = 3 };
+unsigned bind_side_of(const struct sql_expr *e, uint32_t left_width);
+/* WHERE: plain conditions, and IN (SELECT ...), EXISTS and NOT EXISTS as joins with the subquery's distinct keys. The row stays the
+ * scope's;
+ * columns behind it are nobody's. */
+int bind_where(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *where, struct sql_node **node,
+	struct err *err) WM_MUST_USE;
+int bind_distinct(struct binder *b, struct sql_node *input, struct sql_node **ret, struct err *err) WM_MUST_USE;
 int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
 	struct err *err) WM_MUST_USE;
 

@@ -318,7 +318,7 @@ static int bind_column_ref(BIND_ARGS)
 			found = c;
 	}
 	if (!found)
-		return bind_refuse(b, tree_pos(t), err, "this reference to a column");
+		return bind_refuse(b, tree_pos(t), err, "a column from outside of this query");
 	if (found->generated)
 		return bind_refuse(b, tree_pos(t), err, "a generated column");
 	if (found->used)
@@ -793,13 +793,19 @@ struct sql_expr *bind_shift(struct binder *b, const struct sql_expr *e, uint32_t
 
 struct sql_expr *bind_and(struct binder *b, struct sql_expr *x, struct sql_expr *y)
 {
-	struct sql_expr *e;
+	struct sql_expr *e, *sides[2] = {x, y};
+	uint32_t n = 0;
 
 	if (!x || !y)
 		return x ? x : y;
-	e = bind_new(b, SQL_AND, &type_bool, 2, x->pos);
-	e->args[0] = x;
-	e->args[1] = y;
+	/* one level, however they come */
+	e = bind_new(b, SQL_AND, &type_bool, (x->kind == SQL_AND ? x->nargs : 1) + (y->kind == SQL_AND ? y->nargs : 1), x->pos);
+	for (int i = 0; i < 2; i++) {
+		if (sides[i]->kind != SQL_AND)
+			e->args[n++] = sides[i];
+		for (uint32_t k = 0; sides[i]->kind == SQL_AND && k < sides[i]->nargs; k++)
+			e->args[n++] = sides[i]->args[k];
+	}
 	note_clock(e);
 	return e;
 }

@@ -102,7 +102,8 @@ static void dates_and_times_print_and_read_back(void **state)
 		else if (kinds[k] == VALUE_TIME)
 			v.i = (us < 0 ? -us : us) % US_PER_DAY;
 		else if (kinds[k] == VALUE_INTERVAL)
-			v = value_of_interval((struct interval){us %= INT64_C(4000000000000000), (int32_t)oracle_below(4000) - 2000, (int32_t)oracle_below(400) - 200});
+			v = value_of_interval((struct interval){us %= INT64_C(4000000000000000), (int32_t)oracle_below(4000) - 2000,
+				(int32_t)oracle_below(400) - 200});
 		else
 			v.i = us;
 		mine[i] = shown(&a, &v);
@@ -112,11 +113,13 @@ static void dates_and_times_print_and_read_back(void **state)
 		if (kinds[k] == VALUE_DATE)
 			exprs[i] = arena_printf(&a, "date '2000-01-01' + %lld", (long long)v.i);
 		else if (kinds[k] == VALUE_INTERVAL)
-			exprs[i] = arena_printf(&a, "make_interval(months => %d, days => %d) + %lld * interval '1 second' + %lld * interval '1 us'", v.interval.months,
+			exprs[i] = arena_printf(&a, "make_interval(months => %d, days => %d) + %lld * interval '1 second' + %lld * interval '1 us'",
+				v.interval.months,
 				v.interval.days, (long long)(us / US_PER_SECOND), (long long)(us % US_PER_SECOND));
 		else
 			exprs[i] = arena_printf(&a, "%s '%s00:00' + %lld * interval '1 hour' + %lld * interval '1 us'", names[k],
-				kinds[k] == VALUE_TIME ? "" : "2000-01-01 ", (long long)(v.i / (3600 * US_PER_SECOND)), (long long)(v.i % (3600 * US_PER_SECOND)));
+				kinds[k] == VALUE_TIME ? "" : "2000-01-01 ", (long long)(v.i / (3600 * US_PER_SECOND)),
+					(long long)(v.i % (3600 * US_PER_SECOND)));
 	}
 	compare(&a, exprs, mine, n);
 	arena_release(&a);

@@ -68,3 +68,7 @@ INSERT INTO x SELECT id, a FROM generated;
 INSERT INTO x SELECT id, id, count(*), count(*) FROM things GROUP BY id;
 -- == a star
 INSERT INTO x SELECT * FROM users WHERE id > 3;
+-- == in, exists and not exists become joins
+INSERT INTO x SELECT id FROM users u WHERE id IN (SELECT technician_id FROM interventions)
+  AND EXISTS (SELECT 1 FROM interventions i WHERE i.technician_id = u.id AND i.status = 'VALIDATED')
+  AND NOT EXISTS (SELECT 1 FROM things t WHERE t.t = u.email) AND role = 'TECH';

@@ -52,6 +52,14 @@ static const char *const queries[] = {
 	"SELECT count(*) FROM l x JOIN l y ON x.a = y.a JOIN r z ON z.b = y.b",
 		"SELECT l.id, s.total FROM l, (SELECT count(*) AS total FROM r) s",
 	"SELECT a, min(id), max(f::text COLLATE \"C\") FROM l WHERE NOT coalesce(f, false) GROUP BY a", "SELECT c, count(*) FROM l GROUP BY c",
+	"SELECT id FROM l WHERE a IN (SELECT b FROM r)", "SELECT a, count(*) FROM l WHERE b IN (SELECT r.b FROM r WHERE r.f) AND id"
+		" > 3 GROUP BY a",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE r.a = l.a AND r.n > 1)", "SELECT * FROM l WHERE NOT EXISTS (SELECT 1"
+		" FROM r WHERE r.a = l.a)",
+	"SELECT id FROM l WHERE NOT EXISTS (SELECT r.id FROM r WHERE l.a + 1 = r.b AND r.t = l.t AND r.f) AND n IS NOT NULL",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE id > 17)", "SELECT id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id > 18)",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r JOIN l m ON m.b = r.b WHERE m.a = l.a) AND b IN (SELECT max(b) FROM r GROUP BY a)",
+	"SELECT id FROM l WHERE a = ANY (SELECT c8 FROM r)",
 	"SELECT l.id FROM l LEFT JOIN r ON l.a = r.a AND l.f", "SELECT l.id, r.t FROM l LEFT JOIN r ON true WHERE r.id = l.id",
 };
 
