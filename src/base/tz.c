@@ -1,7 +1,9 @@
 /*
- * Time zones; see tz.h. TZif: RFC 8536. POSIX TZ rules: IEEE Std 1003.1, section 8.3, with RFC 8536's extension of rule times to +-167 hours.
+ * Time zones; see tz.h. TZif: RFC 8536. POSIX TZ rules: IEEE Std 1003.1, section 8.3, with RFC 8536's extension of rule times to +-167
+ * hours.
  *
- * Inside, instants are seconds since 1970. A zone is a sorted table of transitions, extended by its rule up to EXTEND_TO, and the rule for later years.
+ * Inside, instants are seconds since 1970. A zone is a sorted table of transitions, extended by its rule up to EXTEND_TO, and the rule
+ * for later years.
  */
 #include "base/tz.h"
 
@@ -244,7 +246,8 @@ static bool read_head(struct reader *r, struct tzif_head *h)
 
 static void skip_body(struct reader *r, const struct tzif_head *h, size_t time_size)
 {
-	reader_take(r, (size_t)h->times * (time_size + 1) + (size_t)h->types * 6 + h->chars + (size_t)h->leap * (time_size + 4) + h->isstd + h->isut);
+	reader_take(r,
+		(size_t)h->times * (time_size + 1) + (size_t)h->types * 6 + h->chars + (size_t)h->leap * (time_size + 4) + h->isstd + h->isut);
 }
 
 static bool read_body(struct reader *r, const struct tzif_head *h, struct tz *z)
@@ -336,7 +339,7 @@ static int match_name(void *arg, const char *name)
 
 	if (strcasecmp(name, f->want) != 0 || strlen(name) >= sizeof(f->found))
 		return 0;
-	strcpy(f->found, name);
+	memcpy(f->found, name, strlen(name) + 1);
 	return strcmp(name, f->want) == 0;
 }
 
@@ -361,9 +364,10 @@ static bool find_file(struct tz_cache *c, const char *name, char *canonical, str
 		f = (struct finding){.want = part};
 		if (io_list(c->io, path, match_name, &f, &err) != 0 || !f.found[0])
 			return false;
-		if (canonical[0])
-			strcat(canonical, "/");
-		strcat(canonical, f.found);
+		snprintf(path, sizeof(path), canonical[0] ? "%s/%s" : "%s%s", canonical, f.found);
+		if (strlen(path) > NAME_MAX_LEN)
+			return false;
+		memcpy(canonical, path, strlen(path) + 1);
 	}
 	snprintf(path, sizeof(path), "%s/%s", c->dir, canonical);
 	return io_read_file(c->io, path, into, &err) == 0;
@@ -376,7 +380,7 @@ static struct tz *load_file(struct tz_cache *c, const char *name)
 	struct tz *z = NULL;
 
 	if (find_file(c, name, canonical, &bytes) && (z = parse_tzif(buf_view(&bytes))))
-		strcpy(z->name, canonical);
+		memcpy(z->name, canonical, strlen(canonical) + 1);
 	buf_release(&bytes);
 	return z;
 }
@@ -433,7 +437,7 @@ static struct tz *make_zone(struct tz_cache *c, const char *name, const char *up
 
 	if (!z && strcmp(upper, "GMT") == 0) {
 		z = mem_zalloc(sizeof(*z));
-		strcpy(z->name, "GMT");
+		memcpy(z->name, "GMT", sizeof("GMT"));
 	}
 	if (!z)
 		z = load_file(c, name);

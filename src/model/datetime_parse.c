@@ -22,7 +22,8 @@ struct scan {
 
 static int bad_syntax(struct view text, const char *type, struct err *err)
 {
-	err_set(err, ERR_DATA, "invalid input syntax for type %s: \"%.*s\"", type, (int)(text.len > 300 ? 300 : text.len), (const char *)text.ptr);
+	err_set(err, ERR_DATA, "invalid input syntax for type %s: \"%.*s\"", type, (int)(text.len > 300 ? 300 : text.len),
+		(const char *)text.ptr);
 	memcpy(err->sqlstate, "22007", 6);
 	return err_detail(err, "Dates and times are read in ISO 8601 form only.");
 }

@@ -1,9 +1,12 @@
 /*
  * The PostgreSQL functions, operators and casts that walmill evaluates itself.
  *
- * A function is found by its SQL name (an operator's symbol, a function's name in pg_catalog) and the kinds of its arguments; that such a function exists for exactly
- * these types, and what it returns, is asked of the server first (catalog.h), so that the table here can be by kind. Keys are "name(kinds)" with one letter a kind:
- * i integers, f floats, n numeric, t text varchar name, b character(n), d date, T time, s timestamp, z timestamptz, v interval, o bool, y bytea, u uuid.
+ * A function is found by its SQL name (an operator's symbol, a function's name in pg_catalog) and the kinds of its arguments; that such a
+ * function exists for exactly
+ * these types, and what it returns, is asked of the server first (catalog.h), so that the table here can be by kind. Keys are
+ * "name(kinds)" with one letter a kind:
+ * i integers, f floats, n numeric, t text varchar name, b character(n), d date, T time, s timestamp, z timestamptz, v interval, o bool, y
+ * bytea, u uuid.
  *
  * Calls run on any thread; results may be in eval->arena or borrow from the arguments.
  */
