@@ -46,6 +46,7 @@ struct tz {
 	struct transition *table;
 	bool has_rule;              /* after the table; without one the last offset holds */
 	struct rule rule;
+	int32_t jump_s;             /* the largest change of offset since 2015 */
 };
 
 struct tz_cache {
@@ -427,6 +428,8 @@ static struct tz *parse_hours(const char *name)
 	return fixed_zone((int32_t)(hours * 3600));
 }
 
+static const int64_t JUMP_SINCE_US = INT64_C(473385600000000);    /* 2015-01-01 */
+
 static struct tz *make_zone(struct tz_cache *c, const char *name, const char *upper)
 {
 	struct tz *z = parse_hours(name);
@@ -439,6 +442,10 @@ static struct tz *make_zone(struct tz_cache *c, const char *name, const char *up
 		z = load_file(c, name);
 	if (!z)
 		z = parse_posix(upper);
+	if (z) {
+		z->jump_s = -1;
+		z->jump_s = tz_largest_jump(z, JUMP_SINCE_US);
+	}
 	return z;
 }
 
@@ -636,6 +643,8 @@ int32_t tz_largest_jump(const struct tz *z, int64_t utc_us)
 	int32_t jump = 0, offset, after;
 	int64_t s = to_s(utc_us), next;
 
+	if (utc_us >= JUMP_SINCE_US && z->jump_s >= 0)
+		return z->jump_s;
 	for (int i = 0; i < 1000; i++) {
 		offset = look(z, s, &next, &after);
 		if (next == INT64_MAX)
@@ -643,7 +652,7 @@ int32_t tz_largest_jump(const struct tz *z, int64_t utc_us)
 		offset = offset > after ? offset - after : after - offset;
 		jump = offset > jump ? offset : jump;
 		/* behind the table every year is like the last one */
-		if (s > z->table[z->n ? z->n - 1 : 0].at + 2 * 366 * DAY_S)
+		if (!z->n || s > z->table[z->n - 1].at + 2 * 366 * DAY_S)
 			break;
 		s = next;
 	}

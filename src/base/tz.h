@@ -39,7 +39,7 @@ int64_t tz_to_utc(const struct tz *z, int64_t local_us);
 int64_t tz_next_transition(const struct tz *z, int64_t utc_us);
 /* The first instant after utc_us at which the local date is another one; days of 23 and 25 hours, and skipped days, included. */
 int64_t tz_next_midnight(const struct tz *z, int64_t utc_us);
-/* The largest change of offset, in seconds, at any transition after utc_us (0 for a fixed zone). */
+/* At least the largest change of offset, in seconds, at any transition after utc_us (0 for a fixed zone). */
 int32_t tz_largest_jump(const struct tz *z, int64_t utc_us);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* ---- finding ---- */
 
-struct entry_connector *registry_find_connector(struct registry *r, struct view name)
+static struct entry_connector *find_connector(struct registry *r, struct view name)
 {
 	uint32_t i;
 
@@ -22,7 +22,7 @@ struct entry_connector *registry_find_connector(struct registry *r, struct view 
 	return NULL;
 }
 
-struct entry_job *registry_find_job(struct registry *r, struct view name_or_id)
+static struct entry_job *find_job(struct registry *r, struct view name_or_id)
 {
 	struct entry_job *found = NULL;
 	uint32_t i;
@@ -150,7 +150,7 @@ int registry_connector_create(struct registry *r, struct view name, struct view 
 	int rc = -1;
 
 	lock_take(&r->lock);
-	if (registry_find_connector(r, name)) {
+	if (find_connector(r, name)) {
 		err_set(err, ERR_EXISTS, "Connector %.*s already exists", (int)name.len, (const char *)name.ptr);
 		goto out;
 	}
@@ -175,7 +175,7 @@ int registry_connector_put(struct registry *r, struct view name, struct view con
 	int rc = -1;
 
 	lock_take(&r->lock);
-	old = registry_find_connector(r, name);
+	old = find_connector(r, name);
 	*ret_created = !old;
 	if (make_connector(r, name, config, old ? old->desired : CONNECTOR_RUNNING, &e, err))
 		goto out;
@@ -228,7 +228,7 @@ int registry_connector_command(struct registry *r, struct view name, enum regist
 	int rc = 0;
 
 	lock_take(&r->lock);
-	e = registry_find_connector(r, name);
+	e = find_connector(r, name);
 	if (!e) {
 		rc = err_set(err, ERR_NOT_FOUND, "Connector %.*s not found", (int)name.len, (const char *)name.ptr);
 		goto out;
@@ -276,7 +276,7 @@ bool registry_connector_with(struct registry *r, struct view name, void (*fn)(vo
 	struct entry_connector *e;
 
 	lock_take(&r->lock);
-	e = registry_find_connector(r, name);
+	e = find_connector(r, name);
 	if (e)
 		fn(arg, e->connector);
 	lock_drop(&r->lock);
@@ -317,7 +317,7 @@ int registry_job_submit(struct registry *r, struct view name, struct view text, 
 		return err_set(err, ERR_LIMIT, "a job's text has at most %d bytes", SQL_TEXT_MAX);
 	cname = mem_strndup(name.ptr, name.len);
 	lock_take(&r->lock);
-	e = registry_find_job(r, name);
+	e = find_job(r, name);
 	if (e && e->desired != JOB_CANCELED) {
 		err_set(err, ERR_EXISTS, "job \"%s\" exists already", cname);
 		err_hint(err, "Cancel it first, or give this one another name with --name.");
@@ -341,7 +341,7 @@ int registry_job_command(struct registry *r, struct view name_or_id, enum regist
 	int rc = 0;
 
 	lock_take(&r->lock);
-	e = registry_find_job(r, name_or_id);
+	e = find_job(r, name_or_id);
 	if (!e) {
 		rc = err_set(err, ERR_NOT_FOUND, "job \"%.*s\" does not exist", (int)name_or_id.len, (const char *)name_or_id.ptr);
 		goto out;
@@ -390,7 +390,7 @@ bool registry_job_with(struct registry *r, struct view name_or_id, void (*fn)(vo
 	struct entry_job *e;
 
 	lock_take(&r->lock);
-	e = registry_find_job(r, name_or_id);
+	e = find_job(r, name_or_id);
 	lock_drop(&r->lock);
 	/* jobs are freed when the registry closes, after the listeners: fn may take its time */
 	if (e)

@@ -60,7 +60,8 @@ static int next_commit(struct log_cursor *c, struct unit_ref *ret, struct err *e
 			else
 				hi = mid;
 		}
-		wm_assert(lo < log->n_segs);
+		if (lo == log->n_segs)
+			return err_set(err, ERR_CORRUPT, "the log has no file with unit %llu", (unsigned long long)c->next_seq);
 		seg = segment_ref(log->segs[lo]);
 		ix = segment_index(seg, err);
 		segment_unref(log, seg);
@@ -147,7 +148,8 @@ int log_cursor_next(struct log_cursor *c, struct log_unit_info *ret, struct err 
 	rc = next_commit(c, &ref, err);
 	if (rc == 1) {
 		rc = frame_locate(log, ref.pos, &seg, &off, &limit, err);
-		wm_assert(rc != 0);
+		if (rc == 0)
+			rc = err_set(err, ERR_CORRUPT, "the log has no file with position %llu", (unsigned long long)ref.pos);
 	}
 	lock_drop(&log->lock);
 	if (rc <= 0)

@@ -418,8 +418,13 @@ void sweeper_main(void *arg)
 			return;
 		if (wake_wait(&log->sweep_wake, seen, log->set.sweep_interval_ms * 1000))
 			continue;
-		if (log_sweep(log, &err))
-			err_clear(&err); /* a failed log says so itself; a rewrite that failed is tried again next time */
+		if (log_sweep(log, &err)) {
+			/* a failed log says so itself; what failed otherwise is tried again the next time */
+			lock_take(&log->lock);
+			log->stats.failed_sweeps++;
+			lock_drop(&log->lock);
+			err_clear(&err);
+		}
 	}
 }
 

@@ -197,6 +197,31 @@ static bool load_parts(struct index *ix, struct reader *r, uint64_t n_entries)
 	return reader_take(r, n_entries * sizeof(struct entry)) != NULL;
 }
 
+/* Searches rely on the order of both, and readers on positions that can be. */
+static bool in_order(const struct index *ix)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < ix->n_parts; i++) {
+		const struct index_part *p = &ix->parts[i];
+		int64_t at = p->begin;
+
+		for (k = 0; k < p->n; k++) {
+			const struct entry *e = &p->entries[k];
+
+			if (e->base < at || e->count == 0 || e->base > INT64_MAX - e->count)
+				return false;
+			at = e->base + e->count;
+		}
+		if (p->entries[0].base != p->begin || at != p->end)
+			return false;
+	}
+	for (i = 1; i < ix->n_units; i++)
+		if (ix->units[i].seq <= ix->units[i - 1].seq)
+			return false;
+	return ix->n_units == 0 || (ix->units[0].seq > 0 && ix->units[ix->n_units - 1].seq < UINT64_MAX);
+}
+
 struct index *index_load(struct buf *payload)
 {
 	struct index *ix = index_new();
@@ -227,7 +252,7 @@ struct index *index_load(struct buf *payload)
 	ix->frames = (struct frame_ref *)(void *)(ix->bytes.ptr + at + ix->n_units * sizeof(struct unit_ref));
 	reader_take(&r, ix->n_units * sizeof(struct unit_ref));
 	reader_take(&r, ix->n_frames * sizeof(struct frame_ref));
-	if (reader_done(&r))
+	if (reader_done(&r) && in_order(ix))
 		return ix;
 bad:
 	index_unref(ix);

@@ -231,13 +231,19 @@ int log_pin_set(struct log *log, const char *name, uint64_t seq, struct err *err
 	if (p && seq < p->seq) {
 		err_set(err, ERR_INVALID, "pin \"%s\" is at unit %llu and cannot go back to %llu", name, (unsigned long long)p->seq,
 		    (unsigned long long)seq);
-	} else if (p && p->seq == seq) {
-		rc = 0;
 	} else {
-		op_pin(&ops, name, seq);
-		rc = meta_write(log, &ops, err);
-		if (!rc && !p)
-			rc = wait_durable(log, log->tail, err);
+		rc = 0;
+		if (!p || p->seq != seq) {
+			op_pin(&ops, name, seq);
+			rc = meta_write(log, &ops, err);
+		}
+		if (!rc && !p) {
+			p = pin_find(log, name);
+			p->made_at = log->tail;
+		}
+		/* moving on may be lost, being there may not */
+		if (!rc)
+			rc = wait_durable(log, p->made_at, err);
 	}
 	lock_drop(&log->lock);
 	return rc;

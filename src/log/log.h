@@ -285,7 +285,7 @@ struct log_stats {
 	uint64_t read_batches, read_bytes;
 	uint64_t disk_bytes, free_bytes;
 	uint64_t buffered_bytes;
-	uint64_t removed_segments, rewritten_segments;
+	uint64_t removed_segments, rewritten_segments, failed_sweeps;
 	uint64_t pinned_bytes;        /* kept only because of pins */
 	unsigned segments, topics, open_units;
 	bool full;                    /* the disk is full: nothing is acknowledged until there is room */

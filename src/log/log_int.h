@@ -111,6 +111,7 @@ struct topic {
 struct pin {
 	char name[LOG_NAME_MAX + 1];
 	uint64_t seq;
+	uint64_t made_at;        /* position behind the operation that made it */
 };
 
 struct note {
@@ -247,7 +248,7 @@ void part_add_entry(struct part *p, struct segment *seg, int64_t base, int64_t e
 struct extent *part_extent(struct part *p, int64_t offset); /* the one that contains it, or NULL */
 void part_set_start(struct part *p, int64_t start); /* drops extents below */
 void state_put(struct log *log, struct buf *into);
-int state_apply(struct log *log, struct view ops, struct err *err) WM_MUST_USE;
+int state_apply(struct log *log, struct view ops, bool whole, struct err *err) WM_MUST_USE; /* whole: of a STATE */
 void state_release(struct log *log);
 void op_start(struct buf *into, uint32_t part, int64_t start);
 void op_pin(struct buf *into, const char *name, uint64_t seq);

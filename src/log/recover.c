@@ -13,11 +13,11 @@
  *   4 Whatever is not good at a position P is damage, and stops the start, when a mark above P is found in any good frame or header,
  *     also behind P: P had been durable then. Else P is the torn end: everything from P on was never acknowledged, and is removed.
  *   5 What was kept from M on is written again and synced before anything is appended: it may be in memory only, left there by a failed
- *   sync.
+ *     sync.
  *
- * Nothing on the disk is changed before rules 1 to 4 have come to an end without error. Each change leaves a state to which the same
- * rules apply, so a crash during recovery is a crash like any other: files go from the last to the first, each followed by a sync of the
- * directory, then the tail is cut and synced.
+ * Nothing on the disk is changed before rules 1 to 4 have come to an end without error, but for an index that is built again: the same
+ * bytes in the same place. Each change leaves a state to which the same rules apply, so a crash during recovery is a crash like any other:
+ * files go from the last to the first, each followed by a sync of the directory, then the tail is cut and synced.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,7 +274,14 @@ static int load_closed(struct rec *r, uint32_t i, struct err *err)
 		if (rebuild_index(r, seg, f->size, err) || segment_read_seal(seg->file, seg, &b, err))
 			goto out;
 		ix = index_load(&b);
-		wm_assert(ix);
+		if (!ix) {
+			corrupt(seg, seg->seal_off, err, "index cannot be built again");
+			goto out;
+		}
+	}
+	if (ix->n_units && (ix->units[0].seq < seg->first_seq || ix->units[ix->n_units - 1].seq >= r->log->next_seq)) {
+		corrupt(seg, seg->seal_off, err, "the index has units of other files");
+		goto out;
 	}
 	segment_summary(seg, ix);
 	add_extents(r->log, seg, ix);
@@ -326,7 +333,7 @@ static int read_state(struct rec *r, uint64_t *ret_off, struct err *err)
 		}
 		goto out;
 	}
-	if (state_apply(r->log, payload, err))
+	if (state_apply(r->log, payload, true, err))
 		goto out;
 	*ret_off = FILE_HEADER + frame_size(f.len);
 	rc = 0;

@@ -105,7 +105,7 @@ static int apply_frame(struct scan *s, const struct frame *f, struct view payloa
 	case FRAME_COMMIT:
 		return apply_commit(s, f, payload, err);
 	case FRAME_META:
-		return state_apply(s->log, payload, err);
+		return state_apply(s->log, payload, false, err);
 	case FRAME_MARK:
 		return 0; /* marks were looked for before */
 	case FRAME_SEAL:

@@ -200,7 +200,7 @@ int segment_read_seal(struct io_file *f, const struct segment *seg, struct buf *
 
 	if (io_read(f, seg->seal_off, header, sizeof(header), &got, err))
 		return -1;
-	if (got < sizeof(header) || !frame_get(header, &fr) || fr.type != FRAME_SEAL)
+	if (got < sizeof(header) || !frame_get(header, &fr) || fr.type != FRAME_SEAL || fr.len < SEAL_FIXED)
 		return corrupt(seg, seg->seal_off, err, "there is no index");
 	to = buf_reserve(into, fr.len);
 	if (!to)

@@ -9,7 +9,7 @@
  *   4 START    part, start
  *   5 PIN      name, seq              6 UNPIN    name
  *   7 NOTE     name, seq, bytes       8 UNNOTE   name
- *   9 COUNTERS next seq, next unit, next part number
+ *   9 COUNTERS next seq, next unit, next part number   (in a STATE only)
  *  10 WHOLE    the number from which on units are kept whole
  */
 #include "log/log_int.h"
@@ -384,7 +384,7 @@ static void apply_counters(struct log *log, struct reader *r)
 {
 	uint64_t seq = reader_uvarint(r), unit = reader_uvarint(r), part = reader_uvarint(r);
 
-	if (r->bad || part > PARTS_EVER) {
+	if (r->bad || part > PARTS_EVER || seq == 0 || seq > INT64_MAX || unit > INT64_MAX) {
 		r->bad = true;
 		return;
 	}
@@ -393,13 +393,15 @@ static void apply_counters(struct log *log, struct reader *r)
 	log->next_part = (uint32_t)part;
 }
 
-int state_apply(struct log *log, struct view ops, struct err *err)
+int state_apply(struct log *log, struct view ops, bool whole, struct err *err)
 {
 	struct reader r = reader_of(ops);
 
 	while (!r.bad && reader_left(&r)) {
 		enum op op = (enum op)reader_u8(&r);
 
+		if (!whole && (op == OP_PART || op == OP_COUNTERS))
+			r.bad = true;
 		switch (op) {
 		case OP_TOPIC: apply_topic(log, &r); break;
 		case OP_DROP: apply_drop(log, &r); break;
@@ -426,7 +428,7 @@ int meta_write(struct log *log, struct buf *ops, struct err *err)
 		err_set(err, ERR_LIMIT, "change of the log's state is larger than %zu bytes", ops->max);
 		goto out;
 	}
-	if (log_check_failed(log, err) || state_apply(log, buf_view(ops), err))
+	if (log_check_failed(log, err) || state_apply(log, buf_view(ops), false, err))
 		goto out;
 	v = (struct io_vec){ops->ptr, ops->len};
 	frame_append(log, FRAME_META, 0, 0, &v, 1);

@@ -416,7 +416,8 @@ int timestamp_age(int64_t a, int64_t b, struct interval *ret, struct err *err)
 	int month, day;
 	bool swap = a < b;
 
-	if (!timestamp_is_finite(a) || !timestamp_is_finite(b))
+	/* the server takes infinity for the instant that stands for it */
+	if (a == TIMESTAMP_NEG_INF || b == TIMESTAMP_NEG_INF)
 		return out_of_range(err, "timestamp");
 	x = civil_of_us(swap ? b : a);
 	y = civil_of_us(swap ? a : b);

@@ -150,10 +150,6 @@ static int of_infinity(enum dt_field f, struct view name, enum value_kind kind, 
 	switch (f) {
 	case DT_YEAR: case DT_DECADE: case DT_CENTURY: case DT_MILLENNIUM: case DT_ISOYEAR: case DT_EPOCH: case DT_JULIAN:
 		return give_infinity(negative, as_float, ret);
-	case DT_TIMEZONE: case DT_TIMEZONE_HOUR: case DT_TIMEZONE_MINUTE:
-		if (kind != VALUE_TIMESTAMPTZ)
-			return refuse(f, name, kind, err);
-		break;
 	case DT_UNKNOWN: return refuse(f, name, kind, err);
 	default: break;
 	}

@@ -260,6 +260,8 @@ int date_parse(struct view text, int64_t *ret, struct err *err)
 
 	if (scan_datetime(text, "date", &s, err) != 0)
 		return -1;
+	if (s.zone_name[0] || (s.has_zone && !s.has_time))
+		return bad_syntax(text, "date", err);
 	if (s.infinity)
 		d = s.infinity < 0 ? DATE_NEG_INF : DATE_POS_INF;
 	else
@@ -301,6 +303,8 @@ int timestamp_parse(struct view text, int64_t *ret, struct err *err)
 
 	if (scan_datetime(text, "timestamp", &s, err) != 0)
 		return -1;
+	if (s.zone_name[0] || (s.has_zone && !s.has_time))
+		return bad_syntax(text, "timestamp", err);
 	if (s.infinity || s.epoch)
 		return special(&s, ret);
 	us = civil_us(&s.c);

@@ -327,8 +327,6 @@ int num_mod(const struct num *x, const struct num *y, struct arena *ar, struct n
 
 /* ---- rounding ---- */
 
-enum { ROUND_LIMIT = 2000 };   /* the server clamps the digits of round() and trunc() */
-
 static int to_digits(const struct num *x, int32_t digits, bool round, struct arena *a, struct num *ret, struct err *err)
 {
 	uint32_t scale = digits > 0 ? (uint32_t)digits : 0;
@@ -372,12 +370,12 @@ static int to_digits(const struct num *x, int32_t digits, bool round, struct are
 
 static int32_t clamp_digits(int32_t digits)
 {
-	return digits > ROUND_LIMIT ? ROUND_LIMIT : digits < -ROUND_LIMIT ? -ROUND_LIMIT : digits;
+	return digits > NUM_SCALE_MAX ? NUM_SCALE_MAX : digits < -NUM_DIGITS_MAX ? -NUM_DIGITS_MAX : digits;
 }
 
 int num_round(const struct num *x, int32_t digits, struct arena *a, struct num *ret, struct err *err)
 {
-	return to_digits(x, digits > NUM_SCALE_MAX ? NUM_SCALE_MAX : digits < -NUM_DIGITS_MAX ? -NUM_DIGITS_MAX : digits, true, a, ret, err);
+	return to_digits(x, clamp_digits(digits), true, a, ret, err);
 }
 
 int num_trunc(const struct num *x, int32_t digits, struct arena *a, struct num *ret, struct err *err)

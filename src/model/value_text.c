@@ -94,7 +94,7 @@ static void shortest(double d, bool single, char digits[20], int *exponent)
 static void print_float(double d, bool single, struct buf *b)
 {
 	char digits[20];
-	int exponent, len, most = single ? 6 : 15;
+	int exponent = 0, len, most = single ? 6 : 15;
 
 	if (isnan(d) || isinf(d)) {
 		buf_puts(b, isnan(d) ? "NaN" : d > 0 ? "Infinity" : "-Infinity");

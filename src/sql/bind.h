@@ -17,6 +17,7 @@ struct scope_column {
 	uint32_t index;
 	bool hidden;            /* the other half of a USING column: only by its qualified name */
 	bool *used;             /* a table's column: set when it is named */
+	bool generated;
 	struct type type;
 };
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "model/datetime.h"
 #include "model/value_text.h"
@@ -100,7 +101,7 @@ static uint32_t joined_collation(struct sql_expr *const *args, uint32_t n)
 	return c ? c : 100;
 }
 
-static int check_zone(struct binder *b, const struct sql_expr *name, int32_t pos, struct err *err)
+static int find_zone(struct binder *b, const struct sql_expr *name, int32_t pos, const struct tz **ret, struct err *err)
 {
 	const char *text;
 	bool abbreviation;
@@ -108,15 +109,18 @@ static int check_zone(struct binder *b, const struct sql_expr *name, int32_t pos
 	if (name->kind != SQL_CONST || name->constant.null)
 		return 0;
 	text = arena_str(b->arena, name->constant.text);
-	if (strcmp(text, "UTC") == 0 || strcmp(text, "GMT") == 0 || strcmp(text, "utc") == 0 || strcmp(text, "gmt") == 0)
+	if (strcasecmp(text, "utc") == 0 || strcasecmp(text, "gmt") == 0) {
+		*ret = tz_utc();
 		return 0;
+	}
 	if (catalog_is_zone_abbreviation(b->catalog, text, &abbreviation, err) != 0)
 		return -1;
 	if (abbreviation) {
 		bind_refuse(b, pos, err, "the time zone abbreviation \"%s\"", text);
 		return err_hint(err, "Write the zone's full name, such as 'Europe/Paris'.");
 	}
-	return tz_open(b->fold.zones, text, err) ? 0 : -1;
+	*ret = tz_open(b->fold.zones, text, err);
+	return *ret ? 0 : -1;
 }
 
 int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
@@ -144,9 +148,16 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 		if (e->type.collation == 100 && !b->catalog->ctype_is_c)
 			e->fn = sql_fn_unicode_case(fn);
 	}
-	if (fn->flags & FN_ZONE_ARG && check_zone(b, args[fn->zone_arg], pos, err) != 0)
+	if (fn->flags & FN_ZONE_ARG && find_zone(b, args[fn->zone_arg], pos, &e->zone, err) != 0)
 		return -1;
 	*ret = e;
+	/* every function here is strict, and the server does not look at the other arguments either */
+	for (uint32_t i = 0; i < n; i++) {
+		if (args[i]->kind == SQL_CONST && args[i]->constant.null) {
+			*ret = new_const(b, &e->type, value_null((enum value_kind)result->kind), pos);
+			return 0;
+		}
+	}
 	if (all_constant(args, n) && n) {
 		struct err ignored = ERR_INIT;
 		struct value v;
@@ -229,6 +240,16 @@ int bind_operator(struct binder *b, const char *name, struct sql_expr **args, ui
 	return bind_fn(b, fn, &f.result, args, n, pos, ret, err);
 }
 
+/* An integer literal, read from the text: libpg_query 15's JSON leaves negative ones out. */
+static int64_t literal_int(const struct binder *b, const struct tree *constant)
+{
+	int32_t pos = tree_pos(constant);
+
+	if (pos >= 0 && (size_t)pos < strlen(b->text) && b->text[pos] == '-')
+		return -strtoll(b->text + pos + 1 + strspn(b->text + pos + 1, " "), NULL, 10);
+	return tree_int(tree_get(constant, "ival"), "ival", 0);
+}
+
 /* ---- names of types ---- */
 
 static int32_t typmod_of(enum value_kind kind, const int64_t *mods, uint32_t n)
@@ -263,7 +284,7 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 
 		if (!c || !tree_get(c, "ival") || n == 2)
 			return bind_refuse(b, tree_pos(name), err, "this type modifier");
-		mods[n++] = tree_int(tree_get(c, "ival"), "ival", 0);
+		mods[n++] = literal_int(b, c);
 	}
 	if (n)
 		ret->typmod = typmod_of((enum value_kind)ret->kind, mods, n);
@@ -292,6 +313,8 @@ static int bind_column_ref(BIND_ARGS)
 	}
 	if (!found)
 		return bind_refuse(b, tree_pos(t), err, "this reference to a column");
+	if (found->generated)
+		return bind_refuse(b, tree_pos(t), err, "a generated column");
 	if (found->used)
 		*found->used = true;
 	*ret = bind_column(b, found->index, &found->type, tree_pos(t));
@@ -310,8 +333,8 @@ static int bind_const(BIND_ARGS)
 		*ret = new_const(b, &none, value_null(VALUE_NONE), pos);
 		return 0;
 	}
-	if ((c = tree_get(t, "ival"))) {
-		*ret = new_const(b, &type_int4, value_int(VALUE_INT4, tree_int(c, "ival", 0)), pos);
+	if (tree_get(t, "ival")) {
+		*ret = new_const(b, &type_int4, value_int(VALUE_INT4, literal_int(b, t)), pos);
 		return 0;
 	}
 	if ((c = tree_get(t, "boolval"))) {
@@ -403,16 +426,16 @@ static int bind_any(BIND_ARGS)
 	bool any = strcmp(tree_str(t, "kind"), "AEXPR_OP_ANY") == 0;
 	const char *name = tree_str(tree_is(tree_get(t, "name")->child, "String"), "sval");
 	struct sql_expr *left, **list, *e, *one, *pair[2];
-	uint32_t n;
+	uint32_t n = 0;
 
 	if (bind_expr(b, scope, aggs, tree_get(t, "lexpr"), &left, err) != 0 || bind_elements(b, scope, aggs, tree_get(t, "rexpr"), &list, &n, err) != 0)
 		return -1;
 	e = bind_new(b, any ? SQL_ANY : SQL_ALL, &type_bool, n + 1, tree_pos(t));
 	e->args[0] = left;
 	for (uint32_t i = 0; i < n; i++) {
-		/* the operator is resolved on a column so that nothing is folded away */
+		/* the operator is resolved on columns so that nothing is folded away */
 		pair[0] = bind_column(b, 0, &left->type, tree_pos(t));
-		pair[1] = list[i];
+		pair[1] = bind_column(b, 0, &list[i]->type, tree_pos(t));
 		if (bind_operator(b, name, pair, 2, tree_pos(t), &one, err) != 0)
 			return -1;
 		e->fn = one->fn;
@@ -443,6 +466,10 @@ static int bind_equality_form(struct binder *b, enum sql_expr_kind kind, struct 
 	pair[1] = bind_column(b, 1, &args[1]->type, pos);
 	if (bind_operator(b, "=", pair, 2, pos, &eq, err) != 0)
 		return -1;
+	if (kind == SQL_NULLIF && is_null_const(args[0])) {
+		*ret = args[0];
+		return 0;
+	}
 	e->fn = eq->fn;
 	e->args[0] = args[0];
 	e->args[1] = args[1];
@@ -540,6 +567,32 @@ static void settle_type(struct sql_expr *e, struct sql_expr **branches, uint32_t
 	}
 }
 
+/* Branches that constants decide go, so that errors in them do not come up: the server's simplification. */
+static void simplify_case(struct sql_expr *e, struct sql_expr **ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i + 1 < e->nargs; i += 2) {
+		const struct sql_expr *when = e->args[i];
+
+		if (when->kind == SQL_CONST && (when->constant.null || !when->constant.i))
+			continue;
+		if (when->kind == SQL_CONST) {
+			e->args[n++] = e->args[i + 1];
+			e->nargs = n;
+			break;
+		}
+		e->args[n] = e->args[i];
+		e->args[n + 1] = e->args[i + 1];
+		n += 2;
+	}
+	if (e->nargs != n) {
+		e->args[n] = e->args[e->nargs - 1];
+		e->nargs = n + 1;
+	}
+	*ret = e->nargs == 1 ? e->args[0] : e;
+}
+
 static int bind_case(BIND_ARGS)
 {
 	const struct tree *whens = tree_get(t, "args"), *other = tree_get(t, "defresult"), *subject = tree_get(t, "arg");
@@ -574,8 +627,8 @@ static int bind_case(BIND_ARGS)
 	} else if (e->args[n]->type.typmod != e->type.typmod) {
 		e->type.typmod = -1;
 	}
-	note_clock(e);
-	*ret = e;
+	simplify_case(e, ret);
+	note_clock(*ret);
 	return 0;
 }
 

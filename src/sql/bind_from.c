@@ -136,8 +136,10 @@ static void set_scope(struct binder *b, struct scope *s, const struct sql_node *
 		const char *given = name ? tree_str(tree_is(name, "String"), "sval") : NULL;
 
 		s->columns[i] = (struct scope_column){.relation = relation, .name = given ? given : n->names[i], .index = i, .type = n->types[i]};
-		if (n->kind == SQL_SCAN && b->used)
+		if (n->kind == SQL_SCAN && b->used) {
 			s->columns[i].used = &b->used[n->table][i];
+			s->columns[i].generated = b->job->tables[n->table].columns[i].generated;
+		}
 		name = name ? name->next : NULL;
 	}
 }
@@ -170,7 +172,8 @@ static int job_table(struct binder *b, const struct cat_relation *rel, uint32_t 
 	/* all of them for now; the second pass has those that the first has found to be used */
 	more->columns = arena_zalloc(b->arena, (rel->ncolumns + 1) * sizeof(*more->columns));
 	for (uint32_t i = 0; i < rel->ncolumns; i++)
-		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null, rel->columns[i].type};
+		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null, rel->columns[i].generated,
+		                                            rel->columns[i].type};
 	more->ncolumns = rel->ncolumns;
 	for (uint32_t k = 0; k < rel->npk; k++)
 		for (uint32_t i = 0; i < rel->ncolumns; i++)
@@ -222,9 +225,6 @@ static int bind_relation(struct binder *b, const struct tree *t, const char *sch
 		return bind_refuse(b, tree_pos(t), err, "reading from something that is not a table or view");
 	if (!tree_true(t, "inh") && rel->kind == 'p')
 		return bind_refuse(b, tree_pos(t), err, "ONLY");
-	for (uint32_t i = 0; i < rel->ncolumns; i++)
-		if (rel->columns[i].generated)
-			return bind_refuse(b, tree_pos(t), err, "a table with generated columns");
 	if (job_table(b, rel, &index, err) != 0)
 		return -1;
 	table = &b->job->tables[index];
@@ -304,6 +304,9 @@ static int bind_using(struct binder *b, const struct tree *names, struct scope *
 				found[i >= kept] = &s->columns[i];
 		if (!found[0] || !found[1])
 			return bind_refuse(b, -1, err, "this USING clause");
+		for (int i = 0; i < 2; i++)
+			if (found[i]->used)
+				*found[i]->used = true;
 		pair[0] = bind_column(b, found[0]->index, &found[0]->type, -1);
 		pair[1] = bind_column(b, found[1]->index, &found[1]->type, -1);
 		/* int = bigint and the like compare as they are; other mixtures the server would have to coerce */

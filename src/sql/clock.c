@@ -22,6 +22,9 @@ struct course {
 static const int64_t QUARTER_US = 900 * INT64_C(1000000);
 static const int64_t HORIZON_US = INT64_C(366) * 200 * 86400 * 1000000;
 
+/* A wobble that says: true to its motion only between two quarters of an hour. Fields of local time wrap around there, and nowhere else. */
+static const int64_t QUARTERLY = INT64_MAX / 4;
+
 static enum motion reversed(enum motion m) { return m == RISING ? FALLING : m == FALLING ? RISING : m; }
 
 static enum motion joined(enum motion a, enum motion b)
@@ -31,13 +34,44 @@ static enum motion joined(enum motion a, enum motion b)
 	return b == STILL ? a : ANYHOW;
 }
 
-static bool field_rises(const struct sql_prog *p, const struct value *constants)
+/* How extract() moves: '+' rising, 'q' rising between quarters of an hour, '.' anyhow. */
+static char field_course(const struct sql_prog *p)
 {
-	/* of a timestamp or date: the epoch and the year; of a length of time from a subtraction: the epoch */
-	if (p->args[1]->type == VALUE_INTERVAL)
-		return p->site.field == DT_EPOCH;
-	return p->site.field == DT_EPOCH || p->site.field == DT_YEAR || p->site.field == DT_ISOYEAR || p->site.field == DT_JULIAN || p->site.field == DT_DECADE ||
-	       p->site.field == DT_CENTURY;
+	switch (p->site.field) {
+	case DT_EPOCH: return '+';
+	case DT_YEAR: case DT_ISOYEAR: case DT_JULIAN: case DT_DECADE: case DT_CENTURY: case DT_MILLENNIUM: return p->args[1]->type == VALUE_INTERVAL ? '.' : '+';
+	case DT_MINUTE: case DT_HOUR: case DT_DAY: case DT_DOW: case DT_ISODOW: case DT_DOY: case DT_WEEK: case DT_MONTH: case DT_QUARTER:
+		return p->args[1]->type == VALUE_INTERVAL ? '.' : 'q';
+	default: return '.';
+	}
+}
+
+/* The course of a function's result in its i-th argument, where the table's answer can be bettered. */
+static char call_course(const struct sql_prog *p, uint32_t i)
+{
+	static const char *const scaling[] = {"/(n,n)", "/(f,f)", "/(i,i)", "*(n,n)", "*(f,f)", "*(i,i)"};
+	const struct sql_prog *by = p->nargs == 2 ? p->args[1] : NULL;
+
+	if (p->fn->clock[i] != '.')
+		return p->fn->clock[i];
+	if (p->fn->flags & FN_FIELD)
+		return i == 1 && strncmp(p->fn->key, "date_trunc", 10) != 0 ? field_course(p) : '.';
+	if (strncmp(p->fn->key, "age(", 4) == 0)
+		return i == 0 ? 'q' : '.';
+	if (strcmp(p->fn->key, "cast") == 0)
+		return p->type == VALUE_TIME && p->args[0]->type != VALUE_INTERVAL && !value_kind_is_text((enum value_kind)p->args[0]->type) ? 'q' : '.';
+	for (size_t k = 0; by && i == 0 && by->kind == SQL_CONST && !by->constant.null && k < sizeof(scaling) / sizeof(scaling[0]); k++) {
+		struct value zero = value_int(VALUE_INT8, 0);
+
+		if (strcmp(p->fn->key, scaling[k]) != 0)
+			continue;
+		if (by->constant.kind == VALUE_NUMERIC)
+			zero = (struct value){.kind = VALUE_NUMERIC};
+		else if (by->constant.kind == VALUE_FLOAT4 || by->constant.kind == VALUE_FLOAT8)
+			zero = value_float8(0);
+		return value_cmp(&by->constant, &zero) > 0 ? '+' : '.';
+	}
+	return '.';
 }
 
 /* How far a function of the clock may fall back: by the zone's largest jump, three days more for months. */
@@ -46,16 +80,19 @@ static int64_t wobble_of(const struct sql_prog *p, const struct sql_eval *ev)
 	const struct tz *zone = ev->zone;
 	int64_t wobble = 0;
 
-	if (p->fn->flags & FN_ZONE_ARG) {
-		struct err ignored = ERR_INIT;
-		char name[128];
-		const struct value *v = &p->args[p->fn->zone_arg]->constant;
+	if (strcmp(p->fn->key, "cast") == 0 && p->type != VALUE_TIMESTAMPTZ && p->args[0]->type != VALUE_TIMESTAMPTZ)
+		return 0;
+	for (uint32_t i = 0; i < p->nargs; i++) {
+		const struct sql_prog *a = p->args[i];
 
-		if (p->args[p->fn->zone_arg]->kind != SQL_CONST || v->null || v->text.len >= sizeof(name) || !ev->zones)
+		/* hours and less are the same everywhere */
+		if (a->type == VALUE_INTERVAL && a->kind == SQL_CONST && !a->constant.interval.months && !a->constant.interval.days)
+			return 0;
+	}
+	if (p->fn->flags & FN_ZONE_ARG) {
+		if (!p->site.zone)      /* from a column: any zone */
 			return 26 * 3600 * US_PER_SECOND;
-		memcpy(name, v->text.ptr, v->text.len);
-		name[v->text.len] = 0;
-		zone = tz_open(ev->zones, name, &ignored);
+		zone = p->site.zone;
 	}
 	if (p->fn->flags & (FN_ZONE_ARG | FN_USES_ZONE) && zone)
 		wobble = (int64_t)tz_largest_jump(zone, ev->now_us - 1000 * US_PER_DAY) * US_PER_SECOND;
@@ -71,7 +108,6 @@ static int64_t wobble_of(const struct sql_prog *p, const struct sql_eval *ev)
 static struct course course_of(const struct sql_prog *p, const struct sql_eval *ev)
 {
 	struct course c = {STILL, 0}, arg;
-	bool multiply;
 
 	if (!p->uses_clock)
 		return c;
@@ -81,36 +117,29 @@ static struct course course_of(const struct sql_prog *p, const struct sql_eval *
 		for (uint32_t i = 0; i < p->nargs; i++) {
 			arg = course_of(p->args[i], ev);
 			c.motion = (uint8_t)joined((enum motion)c.motion, (enum motion)arg.motion);
-			c.wobble_us = c.wobble_us > arg.wobble_us ? c.wobble_us : arg.wobble_us;
+			c.wobble_us = c.wobble_us > arg.wobble_us ? c.wobble_us : arg.wobble_us;    /* QUARTERLY is the largest */
 		}
 		return c;
 	}
 	if (p->kind != SQL_CALL || p->fn->flags & FN_COMPARE)
 		return (struct course){ANYHOW, 0};
-	multiply = strcmp(p->fn->key, "/(n,n)") == 0 || strcmp(p->fn->key, "/(f,f)") == 0 || strcmp(p->fn->key, "*(n,n)") == 0 || strcmp(p->fn->key, "/(i,i)") == 0;
 	for (uint32_t i = 0; i < p->nargs; i++) {
-		char moves = p->fn->clock[i];
+		char moves;
 
 		arg = course_of(p->args[i], ev);
 		if (arg.motion == STILL)
 			continue;
-		if (p->fn->flags & FN_FIELD && moves == '.' && i == 1 && field_rises(p, NULL))
-			moves = '+';
-		if (moves == '.' && multiply && i == 0 && p->args[1]->kind == SQL_CONST && !p->args[1]->constant.null) {
-			struct value zero = p->args[1]->constant;
-
-			zero.i = 0;
-			zero.coef.hi = 0;
-			zero.form = 0;
-			zero.scale = 0;
-			moves = value_cmp(&p->args[1]->constant, &zero) > 0 ? '+' : '.';
-		}
-		if (moves == '.')
+		moves = call_course(p, i);
+		if (moves == '.' || (moves == 'q' && arg.motion != RISING))
 			return (struct course){ANYHOW, 0};
-		c.motion = (uint8_t)joined((enum motion)c.motion, moves == '+' ? (enum motion)arg.motion : reversed((enum motion)arg.motion));
-		c.wobble_us += arg.wobble_us;
+		if (moves == 'q')
+			c.wobble_us = QUARTERLY;
+		c.motion = (uint8_t)joined((enum motion)c.motion, moves != '-' ? (enum motion)arg.motion : reversed((enum motion)arg.motion));
+		if (c.wobble_us < QUARTERLY)
+			c.wobble_us = arg.wobble_us >= QUARTERLY ? QUARTERLY : c.wobble_us + arg.wobble_us;
 	}
-	c.wobble_us += wobble_of(p, ev);
+	if (c.wobble_us < QUARTERLY)
+		c.wobble_us += wobble_of(p, ev);
 	return c;
 }
 
@@ -156,15 +185,15 @@ static int look(struct watch *w, int64_t now_us)
 }
 
 /* The first instant in (from, from + HORIZON] at which look() is not what it is at `from`, given that it changes only once on the way to any instant where it differs. */
-static int64_t bisect(struct watch *w, int64_t from)
+static int64_t bisect(struct watch *w, int64_t from, int64_t until)
 {
 	int64_t low = from, high, step = US_PER_SECOND;
 	int start = look(w, from);
 
 	for (;; step *= 2) {
-		if (step > HORIZON_US || from > TIMESTAMP_END - step)
+		if (low >= until || step > HORIZON_US || from > TIMESTAMP_END - step)
 			return TZ_NEVER;
-		high = from + step;
+		high = from + step < until ? from + step : until;
 		if (look(w, high) != start)
 			break;
 		low = high;
@@ -201,23 +230,37 @@ static int64_t watch_next(struct watch *w, int64_t now_us, int64_t wobble_us)
 
 	w->ev.arena = &scratch;
 	if (!wobble_us) {
-		next = bisect(w, now_us);
+		next = bisect(w, now_us, TZ_NEVER);
+	} else if (wobble_us >= QUARTERLY) {
+		next = min_64(bisect(w, now_us, next_quarter(now_us)), next_quarter(now_us));
 	} else {
 		now = look(w, now_us);
 		before = look(w, now_us - margin);
 		ahead = look(w, now_us + margin);
 		if (now == before && now == ahead) {
-			far = bisect(w, now_us + margin);
+			far = bisect(w, now_us + margin, TZ_NEVER);
 			next = far == TZ_NEVER ? TZ_NEVER : far - margin;
 			/* its first possible instant is not yet its own: the caller looks again there */
 			next = next <= now_us ? next_quarter(now_us) : next;
 		} else {
-			next = min_64(bisect(w, now_us), next_quarter(now_us));
+			next = min_64(bisect(w, now_us, next_quarter(now_us)), next_quarter(now_us));
 		}
 	}
 	arena_release(&scratch);
 	w->ev.arena = keep;
 	return next;
+}
+
+/* AND with a part that is false whatever the clock says, OR with one that is true. */
+static bool decided(const struct sql_prog *p, struct sql_eval *ev, const struct value *row)
+{
+	struct err ignored = ERR_INIT;
+	struct value v;
+
+	for (uint32_t i = 0; i < p->nargs; i++)
+		if (!p->args[i]->uses_clock && sql_prog_run(p->args[i], ev, row, &v, &ignored) == 0 && !v.null && (v.i != 0) == (p->kind == SQL_OR))
+			return true;
+	return false;
 }
 
 int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, const struct value *row)
@@ -232,10 +275,23 @@ int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, cons
 	if (p->kind == SQL_CALL && p->fn->flags & FN_COMPARE) {
 		a = course_of(p->args[0], ev);
 		b = course_of(p->args[1], ev);
-		if (joined((enum motion)a.motion, reversed((enum motion)b.motion)) != ANYHOW) {
+		a.motion = (uint8_t)joined((enum motion)a.motion, reversed((enum motion)b.motion));
+		if (a.motion != ANYHOW) {
+			int64_t wobble = a.wobble_us >= QUARTERLY || b.wobble_us >= QUARTERLY ? QUARTERLY : a.wobble_us + b.wobble_us;
+
 			w.a = p->args[0];
 			w.b = p->args[1];
-			return watch_next(&w, ev->now_us, a.wobble_us + b.wobble_us);
+			/* the order that time leads to is the last one */
+			if (wobble < QUARTERLY && look(&w, ev->now_us - 2 * wobble) == (a.motion == RISING ? 1 : -1))
+				return TZ_NEVER;
+			/* < and its like change once; = is true for one order of three */
+			if (p->fn->op != '=' && p->fn->op != 'n') {
+				w.a = p;
+				w.b = NULL;
+			}
+			if (w.a == p && sql_prog_run(p, ev, row, &w.at_start, &ignored) != 0)
+				return next_quarter(ev->now_us);
+			return watch_next(&w, ev->now_us, wobble);
 		}
 	}
 	a = course_of(p, ev);
@@ -245,6 +301,8 @@ int64_t sql_prog_next_change(const struct sql_prog *p, struct sql_eval *ev, cons
 			return next_quarter(ev->now_us);
 		return watch_next(&w, ev->now_us, a.wobble_us);
 	}
+	if ((p->kind == SQL_AND || p->kind == SQL_OR) && decided(p, ev, row))
+		return TZ_NEVER;
 	for (uint32_t i = 0; i < p->nargs; i++)
 		next = min_64(next, sql_prog_next_change(p->args[i], ev, row));
 	return next;

@@ -16,6 +16,7 @@ static void prepare_site(struct arena *a, struct sql_prog *p, const struct sql_e
 		return;
 	p->call = e->fn->call;
 	p->fn = e->fn;
+	p->site.zone = e->zone;
 	if (e->fn->flags & FN_FIELD) {
 		field = e->args[0];
 		if (field->kind == SQL_CONST && !field->constant.null)

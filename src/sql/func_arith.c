@@ -112,7 +112,7 @@ FLOAT_FN(float_round, rint(d))
 FLOAT_FN(float_trunc, trunc(d))
 FLOAT_FN(float_floor, floor(d))
 FLOAT_FN(float_ceil, ceil(d))
-FLOAT_FN(float_sign, d > 0 ? 1 : d < 0 ? -1 : isnan(d) ? d : 0)
+FLOAT_FN(float_sign, d > 0 ? 1 : d < 0 ? -1 : 0)
 
 CALL(float_sqrt)
 {
@@ -142,7 +142,7 @@ NUM_OP(numeric_div, num_div)
 NUM_OP(numeric_mod, num_mod)
 NUM_OP(numeric_idiv, num_div_trunc)
 
-static int32_t clamp(int64_t digits) { return digits > 2000 ? 2000 : digits < -2000 ? -2000 : (int32_t)digits; }
+static int32_t clamp(int64_t digits) { return digits > NUM_SCALE_MAX ? NUM_SCALE_MAX : digits < -NUM_DIGITS_MAX ? -NUM_DIGITS_MAX : (int32_t)digits; }
 
 #define NUM_FN(name, call_) \
 	CALL(name) \

@@ -77,6 +77,8 @@ CALL(ts_age)
 	int64_t a = args[0].i, b = args[1].i;
 	struct interval i;
 
+	if (args[0].kind == VALUE_TIMESTAMPTZ && (!timestamp_is_finite(a) || !timestamp_is_finite(b)))
+		return sql_data_error(err, "22008", "timestamp out of range");
 	if (args[0].kind == VALUE_TIMESTAMPTZ && (timestamptz_to_timestamp(a, ev->zone, &a, err) != 0 || timestamptz_to_timestamp(b, ev->zone, &b, err) != 0))
 		return -1;
 	if (timestamp_age(a, b, &i, err) != 0)

@@ -186,6 +186,35 @@ static int pin_settings(struct planning *p, struct err *err)
 	return err_hint(err, "The server must know the job's time zone, too.");
 }
 
+static const char *own_name(const struct tree *target)
+{
+	const struct tree *fields = tree_get(tree_is(tree_get(target, "val"), "ColumnRef"), "fields");
+	const char *name = tree_str(target, "name");
+
+	TREE_EACH(f, name ? NULL : fields)
+		name = tree_str(tree_is(f, "String"), "sval");
+	return name;
+}
+
+/* The name that the query gives its n-th column, if it is the first of that name. */
+static void put_own_name(struct buf *b, const struct tree *target, const struct tree *targets, uint32_t n)
+{
+	const char *name = own_name(target);
+	bool taken = !name || strchr(name, '"') || strncmp(name, "column_", 7) == 0;
+
+	TREE_EACH(t, targets) {
+		const char *other = own_name(tree_is(t, "ResTarget"));
+
+		if (tree_is(t, "ResTarget") == target)
+			break;
+		taken = taken || (other && strcmp(other, name) == 0);
+	}
+	if (taken)
+		buf_printf(b, "column_%u", n + 1);
+	else
+		buf_puts(b, name);
+}
+
 /* A view's columns need different names, an INSERT's SELECT does not: the view gets names of its own, where a star does not leave their number open. "" then. */
 static const char *view_columns(struct planning *p, const struct sql_statement *st)
 {
@@ -213,7 +242,7 @@ static const char *view_columns(struct planning *p, const struct sql_statement *
 			for (const char *c = st->target_columns[n]; *c; c++)
 				buf_puts(&b, *c == '"' ? "\"\"" : (char[2]){*c, 0});
 		else
-			buf_printf(&b, "column_%u", n + 1);
+			put_own_name(&b, tree_is(t, "ResTarget"), targets, n);
 		buf_putc(&b, '"');
 		n++;
 	}

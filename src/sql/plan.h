@@ -52,6 +52,7 @@ struct sql_expr {
 	struct sql_expr **args;
 	const struct sql_fn *fn;
 	struct value constant;
+	const struct tz *zone;  /* AT TIME ZONE 'name' and its like: the zone, of the cache that planning was given */
 	int32_t pos;            /* byte offset in the statement's canonical text, -1 = not known */
 };
 
@@ -94,7 +95,7 @@ struct sql_node {
 struct sql_column {
 	const char *name;
 	int16_t attnum;
-	bool not_null;
+	bool not_null, generated;  /* generated: never in a finished plan, as such columns are not in the stream of changes */
 	struct type type;
 };
 

@@ -561,6 +561,7 @@ void simio_free(struct simio *s)
 }
 
 struct io *simio_io(struct simio *s) { return &s->base; }
+uint64_t simio_used(struct simio *s) { return used_bytes(s); }
 uint64_t simio_changes(struct simio *s) { return s->changes; }
 uint64_t simio_calls(struct simio *s) { return s->calls; }
 void simio_crash_at(struct simio *s, uint64_t changes) { s->crash_at = changes; }

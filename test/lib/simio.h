@@ -31,6 +31,7 @@ void simio_fail_next(struct simio *s, const char *what, int num); /* the next ca
 void simio_lie_about_sync(struct simio *s, bool lie);      /* sync does nothing and says that it did */
 void simio_crash(struct simio *s);                         /* files as a crash now leaves them; clears stop and faults; handles are void */
 void simio_set_capacity(struct simio *s, uint64_t bytes);
+uint64_t simio_used(struct simio *s);                       /* bytes of all files */
 void simio_advance_us(struct simio *s, int64_t us);
 
 uint64_t simio_random(struct simio *s);                    /* the seed's stream, for tests that want to share it */

@@ -3,6 +3,7 @@
  * (default 1). A failure prints the seed of its round; SIM_SEED with that number repeats it as the first.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,7 +71,7 @@ static void every_power_cut_in_short_scripts_is_recovered_from(void **state)
 	for (r = 0; r < rounds(8); r++) {
 		assert_true(run_with_cut(seed_of(r), 150, 0, 0, &n));
 		for (k = 1; k <= n; k++)
-			for (image = 0; image < 4; image++, total++)
+			for (image = 0; image < 3; image++, total++)
 				assert_true(run_with_cut(seed_of(r), 150, k, image, NULL));
 	}
 	print_message("%llu power cuts\n", (unsigned long long)total);
@@ -116,7 +117,7 @@ static void nothing_acknowledged_is_lost_and_nothing_half_is_seen_over_many_live
 	struct world_counts sum = {0};
 	unsigned r;
 
-	for (r = 0; r < rounds(60); r++)
+	for (r = 0; r < rounds(40); r++)
 		assert_true(random_life(seed_of(1000 + r), 12, 0, &sum));
 	print_message("%llu units closed, %llu acknowledged, %llu crashes, files removed %llu times, rewritten %llu times\n",
 	    (unsigned long long)sum.units, (unsigned long long)sum.acked, (unsigned long long)sum.crashes, (unsigned long long)sum.trims,
@@ -253,6 +254,7 @@ static bool flip_everywhere(uint64_t seed, unsigned bugs, unsigned stride)
 	size_t at = 0;
 	bool ok = world_open(w) && world_run(w, 250);
 
+	simio_set_capacity(world_sim(w), 0); /* closed in good order: with a MARK at the end */
 	world_close(w);
 	simio_settle(world_sim(w));
 	n = save(world_sim(w), images);
@@ -275,7 +277,7 @@ static void every_turned_bit_below_the_durable_mark_is_found(void **state)
 	unsigned r;
 
 	for (r = 0; r < rounds(2); r++)
-		assert_true(flip_everywhere(seed_of(4000 + r), 0, 3));
+		assert_true(flip_everywhere(seed_of(4000 + r), 0, 5));
 }
 
 /* A file taken away is not taken for a shorter log. */
@@ -286,6 +288,7 @@ static void a_missing_file_in_the_middle_stops_the_start(void **state)
 	unsigned n, i;
 
 	assert_true(world_open(w) && world_run(w, 400));
+	simio_set_capacity(world_sim(w), 0);
 	world_close(w);
 	simio_settle(world_sim(w));
 	n = save(world_sim(w), images);
@@ -307,10 +310,10 @@ static bool campaign(unsigned bugs)
 {
 	unsigned r;
 
-	for (r = 0; r < (bugs ? 200 : 30); r++) {
+	for (r = 0; r < (bugs ? 200 : 12); r++) {
 		if (!random_life(seed_of(5000 + r), 8, bugs, NULL) || !failed_sync_then_restart_then_cut(seed_of(6000 + r), bugs))
 			return false;
-		if (r < 2 && !flip_everywhere(seed_of(7000 + r), bugs, 7))
+		if (r < 2 && !flip_everywhere(seed_of(7000 + r), bugs, 11))
 			return false;
 	}
 	return true;
@@ -325,11 +328,17 @@ static bool is_caught(unsigned bug)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		/* cmocka would take an abort for its own test's, and go on in this process */
+		signal(SIGABRT, SIG_DFL);
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		signal(SIGFPE, SIG_DFL);
 		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 			_exit(9);
 		_exit(campaign(bug) ? 0 : 1);
 	}
 	assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+	assert_true(!WIFEXITED(status) || WEXITSTATUS(status) <= 1);
 	return !WIFEXITED(status) || WEXITSTATUS(status) == 1;
 }
 

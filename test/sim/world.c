@@ -43,7 +43,8 @@ struct world {
 	uint64_t n_units;
 	struct m_unit *open[OPEN_UNITS];
 	struct m_topic topics[TOPICS];
-	int64_t starts[PARTS];   /* the log said so: never less again */
+	int64_t starts[PARTS];   /* the log said so: never less again, unless the call that moved them failed and a crash followed */
+	bool starts_maybe;
 	uint64_t pin;            /* what a successful call has set; 0: none */
 	bool pin_maybe;
 	struct log_batches out;
@@ -263,7 +264,8 @@ static bool check_units(struct world *w, uint64_t from)
 	    (unsigned long long)last);
 }
 
-static bool check_topics(struct world *w)
+/* settle: what a call that failed has done is taken as it is now. Only behind a start, where it can no longer change. */
+static bool check_topics(struct world *w, bool settle)
 {
 	unsigned i, k;
 	uint32_t part;
@@ -272,6 +274,8 @@ static bool check_topics(struct world *w)
 		struct m_topic *t = &w->topics[i];
 		bool there = t->t.n_parts && log_topic_find_id(w->log, t->t.id, NULL);
 
+		if (t->maybe && !settle)
+			continue;
 		if (t->maybe) {
 			t->maybe = false;
 			t->there = there;
@@ -320,7 +324,7 @@ bool world_check(struct world *w)
 {
 	uint32_t i;
 
-	if (!check_marks(w) || !check_topics(w) || !check_pin(w) || !check_note(w))
+	if (!check_marks(w) || !check_topics(w, true) || !check_pin(w) || !check_note(w))
 		return false;
 	for (i = 0; i < PARTS; i++)
 		if (part_is_there(w, i) && !check_part(w, i))
@@ -350,8 +354,11 @@ static bool adopt(struct world *w)
 		if (w->units[i - 1]->acked)
 			return bad(w, "unit %llu was acknowledged and is lost: %llu are left", (unsigned long long)i, (unsigned long long)last);
 		unit_drop(w->units[i - 1]);
+		w->n_units = i - 1;
 	}
-	w->n_units = last;
+	if (w->starts_maybe)
+		memset(w->starts, 0, sizeof(w->starts));
+	w->starts_maybe = false;
 	for (i = 0; i < last; i++) {
 		w->counts.recovered_more += !w->units[i]->acked;
 		w->units[i]->acked = true;
@@ -364,6 +371,7 @@ bool world_open(struct world *w)
 	struct err err = ERR_INIT;
 	unsigned tries = 0;
 
+	simio_set_capacity(w->sim, 0);
 	while (log_open(simio_io(w->sim), "log", &w->set, &w->log, &err)) {
 		w->log = NULL;
 		if (!simio_stopped(w->sim) || ++tries > 100) {
@@ -378,6 +386,7 @@ bool world_open(struct world *w)
 		err_clear(&err);
 	}
 	simio_crash_at(w->sim, 0);
+	simio_set_capacity(w->sim, 0);
 	w->removed = w->rewritten = 0;
 	return adopt(w) && world_check(w);
 }
@@ -540,7 +549,7 @@ static bool do_create(struct world *w)
 		return true;
 	t->maybe = false;
 	t->there = true;
-	return check_topics(w);
+	return check_topics(w, false);
 }
 
 static bool do_pin(struct world *w)
@@ -550,7 +559,7 @@ static bool do_pin(struct world *w)
 
 	log_unit_span(w->log, &first, &last);
 	if (rnd(w, 3) == 0) {
-		w->pin_maybe = w->pin != 0;
+		w->pin_maybe |= w->pin != 0;
 		if (!log_pin_clear(w->log, "job", &err) && !log_flush(w->log, &err)) {
 			/* it was written, but nobody waits for it: it may come back after a crash */
 			w->pin_maybe = true;
@@ -580,6 +589,7 @@ static bool do_sweep(struct world *w)
 	bool held = log_pin_get(w->log, "job", &pin);
 
 	log_unit_span(w->log, &first, &last);
+	w->starts_maybe = true;
 	if (log_sweep(w->log, &err))
 		return log_failed(w->log, NULL) || err.code == ERR_NO_SPACE || err.code == ERR_IO ? true : bad(w, "sweep: %s", err.text);
 	if (held && first <= pin) {
@@ -587,6 +597,7 @@ static bool do_sweep(struct world *w)
 		if (first > pin && pin <= last)
 			return bad(w, "retention went to unit %llu, over the pin at %llu", (unsigned long long)first, (unsigned long long)pin);
 	}
+	w->starts_maybe = false;
 	log_stats(w->log, &st);
 	w->counts.trims += st.removed_segments != w->removed;
 	w->counts.rewrites += st.rewritten_segments != w->rewritten;
@@ -615,6 +626,10 @@ static bool step(struct world *w)
 	case 3: return do_read(w);
 	case 4:
 		simio_advance_us(w->sim, (int64_t)rnd(w, 1000) * 1000);
+		return true;
+	case 9:
+		/* the disk is full for a while */
+		simio_set_capacity(w->sim, rnd(w, 8) ? 0 : 1 + simio_used(w->sim) + rnd(w, 4000));
 		return true;
 	case 5:
 		if (log_flush(w->log, &err))

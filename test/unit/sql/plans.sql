@@ -58,3 +58,9 @@ INSERT INTO x SELECT id FROM things WHERE a IN (1, 2, NULL) AND b NOT IN (3, 4) 
 INSERT INTO x SELECT id, a FROM things; INSERT INTO y SELECT b, count(*) FROM things GROUP BY b;
 -- == subquery in from with column aliases
 INSERT INTO x SELECT s.p, s.q + 1 FROM (SELECT id, a FROM things WHERE f) AS s (p, q) WHERE s.q > 0;
+-- == a generated column that is not used does not matter
+INSERT INTO x SELECT id, a FROM generated;
+-- == names may repeat
+INSERT INTO x SELECT id, id, count(*), count(*) FROM things GROUP BY id;
+-- == a star
+INSERT INTO x SELECT * FROM users WHERE id > 3;

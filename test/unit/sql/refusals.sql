@@ -51,7 +51,7 @@ INSERT INTO x SELECT j ->> 'a' FROM things;
 -- == materialized view
 INSERT INTO x SELECT n FROM stale;
 -- == generated column
-INSERT INTO x SELECT twice FROM generated;
+INSERT INTO x SELECT id, twice FROM generated;
 -- == grouping sets
 INSERT INTO x SELECT role, count(*) FROM users GROUP BY ROLLUP (role);
 -- == continuous clock

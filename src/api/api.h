@@ -1,0 +1,34 @@
+/*
+ * REST faces of an instance: Kafka Connect's (connectors), Flink's JobManager's with walmill's own verbs (jobs), and health and metrics.
+ * Each is an http_handler over a struct api; any thread.
+ */
+#ifndef WALMILL_API_API_H
+#define WALMILL_API_API_H
+
+#include "base/metrics.h"
+#include "http/server.h"
+#include "job/registry.h"
+
+struct api {
+	struct registry *registry;
+	struct log *log;
+	struct io *io;
+	const char *version;        /* of walmill */
+	char cluster_id[33];
+	char worker_id[64];         /* "127.0.0.1:8083" */
+	int64_t started_us;
+	bool (*stopping)(void);     /* true once shutdown has begun; may be NULL */
+};
+
+void api_connect(void *api, const struct http_request *r, struct http_response *out);   /* 8083 */
+void api_jobs(void *api, const struct http_request *r, struct http_response *out);      /* 8081 */
+void api_health(void *api, const struct http_request *r, struct http_response *out);    /* 8080: /livez /readyz /metrics */
+
+/* What of the jobs listener is about topics; false when it is not. */
+bool api_topics(const struct api *api, const struct http_request *r, struct http_response *out);
+
+/* Connect's error body: {"error_code":n,"message":...}. The status follows the error's code. */
+void api_error(struct http_response *out, const struct err *err);
+void api_error_text(struct http_response *out, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

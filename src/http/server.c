@@ -1,0 +1,316 @@
+/* HTTP servers; see server.h. */
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "base/mem.h"
+
+enum { CONNECTIONS_MAX = 64, IDLE_TIMEOUT_S = 60, MEMORY_PER_CONNECTION = 64 << 10 };
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	http_handler handler;
+	void *arg;
+	unsigned port;
+};
+
+/* A request while its body comes in. */
+struct exchange {
+	struct buf body;
+	bool too_large;
+	unsigned refuse;      /* status to answer with, before the handler; 0 = none */
+};
+
+/* ---- framing and origin ---- */
+
+struct framing {
+	unsigned lengths, encodings;
+};
+
+static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct framing *f = arg;
+
+	f->lengths += strcasecmp(key, "Content-Length") == 0;
+	f->encodings += strcasecmp(key, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+static bool ambiguous(struct MHD_Connection *c)
+{
+	struct framing f = {0, 0};
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count_framing, &f);
+	return f.lengths > 1 || f.encodings > 1 || (f.lengths && f.encodings);
+}
+
+/* Whether a Host or Origin names this machine by an address or by localhost; a page elsewhere cannot, even by rebinding its name. */
+static bool is_local_name(const char *host)
+{
+	char name[64];
+	size_t n = strcspn(host[0] == '[' ? host : host, "/");
+	struct in_addr v4;
+	struct in6_addr v6;
+	char *colon;
+
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, host, n);
+	name[n] = '\0';
+	if (name[0] == '[') {
+		char *end = strchr(name, ']');
+
+		if (!end)
+			return false;
+		*end = '\0';
+		return inet_pton(AF_INET6, name + 1, &v6) == 1;
+	}
+	colon = strrchr(name, ':');
+	if (colon)
+		*colon = '\0';
+	return strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &v4) == 1;
+}
+
+static bool foreign(struct MHD_Connection *c, const char *method)
+{
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"), *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+
+	if (host && !is_local_name(host))
+		return true;
+	if (!origin || strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
+		return false;
+	origin = strstr(origin, "://");
+	return !origin || !is_local_name(origin + 3);
+}
+
+/* ---- requests ---- */
+
+const char *http_query(const struct http_request *r, const char *name)
+{
+	const char *v = MHD_lookup_connection_value(r->mhd, MHD_GET_ARGUMENT_KIND, name);
+
+	return v ? v : "";
+}
+
+const char *http_header(const struct http_request *r, const char *name)
+{
+	const char *v = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
+
+	return v ? v : "";
+}
+
+static enum MHD_Result answer(struct MHD_Connection *c, struct http_response *out)
+{
+	struct MHD_Response *res = MHD_create_response_from_buffer(out->body.len, out->body.ptr, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result rc;
+
+	if (!res)
+		return MHD_NO;
+	if (out->body.len || out->content_type)
+		MHD_add_response_header(res, "Content-Type", out->content_type ? out->content_type : "application/json");
+	MHD_add_response_header(res, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(res, "Cache-Control", "no-store");
+	if (out->location)
+		MHD_add_response_header(res, "Location", out->location);
+	if (out->allow)
+		MHD_add_response_header(res, "Allow", out->allow);
+	rc = MHD_queue_response(c, out->status, res);
+	MHD_destroy_response(res);
+	return rc;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const char *why)
+{
+	struct http_response out = {.status = status, .body = BUF_INIT(1024)};
+	enum MHD_Result rc;
+
+	buf_printf(&out.body, "{\"error_code\":%u,\"message\":\"%s\"}", status, why);
+	rc = answer(c, &out);
+	buf_release(&out.body);
+	return rc;
+}
+
+static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version, const char *data,
+				 size_t *data_len, void **state)
+{
+	struct http_server *s = arg;
+	struct exchange *x = *state;
+	struct http_request req = {.method = method, .path = url, .mhd = c};
+	struct http_response out = {.status = 500, .body = BUF_INIT((size_t)1 << 28)};
+	enum MHD_Result rc;
+
+	if (!x) {
+		/* the body has not been read: what is refused here is refused by closing */
+		if (ambiguous(c))
+			return MHD_NO;
+		x = *state = mem_zalloc(sizeof(*x));
+		x->body = BUF_INIT(HTTP_BODY_MAX);
+		return MHD_YES;
+	}
+	if (*data_len) {
+		buf_put(&x->body, data, *data_len);
+		x->too_large = x->too_large || !buf_ok(&x->body);
+		*data_len = 0;
+		return MHD_YES;
+	}
+	if (x->too_large)
+		return refuse(c, 413, "the body is larger than 8 MiB");
+	if (foreign(c, method))
+		return refuse(c, 403, "requests from other origins are refused");
+	req.body = buf_view(&x->body);
+	s->handler(s->arg, &req, &out);
+	rc = answer(c, &out);
+	buf_release(&out.body);
+	return rc;
+}
+
+static void completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *state;
+
+	if (!x)
+		return;
+	buf_release(&x->body);
+	mem_free(x);
+	*state = NULL;
+}
+
+/* ---- listening ---- */
+
+static bool parse_address(const char *address, struct sockaddr_storage *ret, socklen_t *ret_len)
+{
+	const char *colon = strrchr(address, ':');
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	char host[64], *end;
+	unsigned long port;
+	size_t n;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!colon)
+		return false;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || end == colon + 1 || port > 65535)
+		return false;
+	n = (size_t)(colon - address);
+	if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+		address++;
+		n -= 2;
+	}
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, address, n);
+	host[n] = '\0';
+	if (strcmp(host, "localhost") == 0)
+		strcpy(host, "127.0.0.1");
+	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		*ret_len = sizeof(*v4);
+		return true;
+	}
+	memset(ret, 0, sizeof(*ret));
+	if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1)
+		return false;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons((uint16_t)port);
+	*ret_len = sizeof(*v6);
+	return true;
+}
+
+static int open_socket(const char *address, unsigned *ret_port, struct err *err)
+{
+	struct sockaddr_storage addr;
+	socklen_t len;
+	int fd, on = 1;
+
+	if (!parse_address(address, &addr, &len)) {
+		err_set(err, ERR_INVALID, "listener address \"%s\" cannot be read", address);
+		return err_hint(err, "Write it as 127.0.0.1:8083 or [::1]:8083.");
+	}
+	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set_errno(err, errno, "could not make a socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&addr, len) || listen(fd, 128)) {
+		int num = errno;
+
+		close(fd);
+		err_set_errno(err, num, "could not listen on %s", address);
+		if (num == EADDRINUSE) {
+			err->code = ERR_BUSY;
+			err_hint(err, "Another program has the port. Stop it, or choose another address for this listener.");
+		}
+		return -1;
+	}
+	len = sizeof(addr);
+	getsockname(fd, (struct sockaddr *)&addr, &len);
+	*ret_port = ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port : ((struct sockaddr_in6 *)&addr)->sin6_port);
+	return fd;
+}
+
+int http_server_start(const char *address, http_handler handler, void *arg, struct http_server **ret, struct err *err)
+{
+	struct http_server *s = mem_zalloc(sizeof(*s));
+	int fd = open_socket(address, &s->port, err);
+
+	if (fd < 0) {
+		mem_free(s);
+		return -1;
+	}
+	s->handler = handler;
+	s->arg = arg;
+	s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, access_cb, s,
+				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (!s->daemon) {
+		close(fd);
+		mem_free(s);
+		return err_set(err, ERR_INTERNAL, "could not start the HTTP server on %s", address);
+	}
+	*ret = s;
+	return 0;
+}
+
+void http_server_stop(struct http_server *s)
+{
+	if (!s)
+		return;
+	MHD_stop_daemon(s->daemon);
+	mem_free(s);
+}
+
+unsigned http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+bool http_match(const char *path, const char *pattern, struct view args[4])
+{
+	unsigned n = 0;
+
+	while (*pattern) {
+		if (pattern[0] == '{' && pattern[1] == '}') {
+			size_t len = strcspn(path, "/");
+
+			if (len == 0 || n == 4)
+				return false;
+			args[n++] = view_of(path, len);
+			path += len;
+			pattern += 2;
+			continue;
+		}
+		if (*path++ != *pattern++)
+			return false;
+	}
+	return *path == '\0' || strcmp(path, "/") == 0;
+}

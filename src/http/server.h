@@ -1,0 +1,53 @@
+/*
+ * HTTP/1.1 servers on libmicrohttpd: one per listener, a thread per connection, bodies bounded and read whole before the handler runs.
+ *
+ * Before a body is read the request is refused (400, connection closed) when its framing is ambiguous: Content-Length beside Transfer-Encoding, or
+ * several Content-Lengths; libmicrohttpd itself would take the first. Requests from another origin are refused too: a Host that is not this listener's
+ * address or a name that resolves to loopback by convention (DNS rebinding), and unsafe methods with a foreign Origin.
+ *
+ * The handler runs on the connection's thread and may block; many may run at once. Everything in the request lives until it returns.
+ */
+#ifndef WALMILL_HTTP_SERVER_H
+#define WALMILL_HTTP_SERVER_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct http_server;
+struct MHD_Connection;
+
+struct http_request {
+	const char *method;        /* "GET" */
+	const char *path;          /* decoded, begins with / */
+	struct view body;
+	struct MHD_Connection *mhd;
+};
+
+/* "" when absent */
+const char *http_query(const struct http_request *r, const char *name);
+const char *http_header(const struct http_request *r, const char *name);
+
+struct http_response {
+	unsigned status;
+	const char *content_type;  /* NULL = application/json */
+	const char *location;      /* or NULL */
+	const char *allow;         /* or NULL */
+	struct buf body;
+};
+
+typedef void (*http_handler)(void *arg, const struct http_request *r, struct http_response *out);
+
+enum { HTTP_BODY_MAX = 8 << 20 };
+
+/* address: "127.0.0.1:8083", "[::1]:8083"; port 0 picks one. ERR_BUSY when it is taken. */
+int http_server_start(const char *address, http_handler handler, void *arg, struct http_server **ret, struct err *err) WM_MUST_USE;
+void http_server_stop(struct http_server *s);      /* waits for handlers that run; NULL is fine */
+unsigned http_server_port(const struct http_server *s);
+
+/*
+ * A path against a pattern: '/connectors/{}/status'. The texts that stand at {} go to args (room for 4), decoded; true when it matches.
+ * A {} matches one segment, not empty.
+ */
+bool http_match(const char *path, const char *pattern, struct view args[4]);
+
+#endif

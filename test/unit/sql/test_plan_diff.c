@@ -1,0 +1,157 @@
+/* Whole queries: the plan run over the tables' rows gives what the server's SELECT gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "model/value_text.h"
+#include "oracle.h"
+#include "pgserver.h"
+#include "planexec.h"
+
+static struct oracle oracle;
+static struct tz_cache *zones;
+
+static const char *const queries[] = {
+	"SELECT id, a FROM l WHERE a > 2 OR a IS NULL",
+	"SELECT l.id, r.id AS rid FROM l JOIN r ON l.a = r.a",
+	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a",
+	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a AND r.n > 1 AND l.n < 3",
+	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a WHERE r.id IS NULL",
+	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a WHERE coalesce(r.n, 0) < 2 AND l.id > 3",
+	"SELECT l.id, r.id AS rid FROM l RIGHT JOIN r ON l.a = r.a AND l.id > 5",
+	"SELECT l.id, a, r.n FROM l JOIN r USING (a)", "SELECT a, count(*) FROM l LEFT JOIN r USING (a) GROUP BY a", "SELECT a, l.id, r.id AS x FROM l RIGHT JOIN r USING (a)",
+	"SELECT l.id, m.id AS mid, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a LEFT JOIN l m ON m.b = r.b AND m.n = l.n",
+	"SELECT l.id, m.id AS mid FROM l LEFT JOIN (r JOIN l m ON m.b = r.b) ON l.a = r.a",
+	"SELECT x.id, y.id AS yid FROM l x, r y WHERE x.a = y.a AND x.n < y.n AND y.t <> 'q'", "SELECT x.id, y.id AS yid FROM l x, r y WHERE x.n < y.n",
+	"SELECT l.id FROM l JOIN r ON l.a + 1 = r.b AND l.t = r.t", "SELECT l.id FROM l JOIN r ON l.a = r.c8",
+	"SELECT a, count(*), count(n), sum(n), avg(n), min(n), max(n) FROM l GROUP BY a", "SELECT count(*), sum(a), avg(a), min(d), max(t COLLATE \"C\") FROM l WHERE id < 0",
+	"SELECT sum(c8), avg(c8), avg(b), sum(iv), avg(iv), bool_and(f), bool_or(f), every(f) FROM l", "SELECT t, count(DISTINCT a), sum(DISTINCT a) FROM l GROUP BY t",
+	"SELECT a, count(*) FILTER (WHERE f), sum(n) FILTER (WHERE b IN (1, 2)) FROM l GROUP BY 1 HAVING count(*) > 1", "SELECT DISTINCT a, f FROM l",
+	"SELECT a FROM l UNION ALL SELECT b FROM r", "SELECT a FROM l UNION SELECT c8 FROM r", "SELECT a, n FROM l UNION ALL SELECT 1, a FROM r",
+	"WITH s AS (SELECT a, sum(n) AS n FROM l GROUP BY a), u AS (SELECT * FROM s WHERE n > 1) SELECT s.a, u.n FROM s LEFT JOIN u ON u.a = s.a",
+	"SELECT q.k, q.c * 2 AS c FROM (SELECT a % 2 AS k, count(*) AS c FROM l GROUP BY 1) q WHERE q.c > 1 OR q.k IS NULL",
+	"SELECT d, date_trunc('month', ts) AS mth, count(*) FROM l GROUP BY 1, 2", "SELECT ts::date AS dd, sum(extract(epoch FROM iv)) FROM l GROUP BY 1",
+	"SELECT v.a, v.c FROM lv v WHERE v.c > 1", "SELECT vv.a, l.id FROM lvv vv JOIN l USING (a)", "SELECT l.id, l.t, count(r.id) FROM l LEFT JOIN r ON r.a = l.a GROUP BY l.id",
+	"SELECT (a + b) AS s, (a + b) * 2 + count(*) AS e FROM l GROUP BY a + b", "SELECT n, count(*) FROM (SELECT n::numeric(4,1) AS n FROM l) q GROUP BY n",
+	"SELECT CASE WHEN a > 1 THEN 'big' ELSE 'small' END AS size, round(avg(n), 2) AS av FROM l GROUP BY 1",
+	"SELECT count(*) FROM l x JOIN l y ON x.a = y.a JOIN r z ON z.b = y.b", "SELECT l.id, s.total FROM l, (SELECT count(*) AS total FROM r) s",
+	"SELECT a, min(id), max(f::text COLLATE \"C\") FROM l WHERE NOT coalesce(f, false) GROUP BY a", "SELECT c, count(*) FROM l GROUP BY c",
+	"SELECT l.id FROM l LEFT JOIN r ON l.a = r.a AND l.f", "SELECT l.id, r.t FROM l LEFT JOIN r ON true WHERE r.id = l.id",
+};
+
+static void fill(void)
+{
+	oracle_exec(&oracle, "CREATE TABLE l (id int PRIMARY KEY, a int, b int, c8 bigint, n numeric, t text, c char(4), f bool, d date, ts timestamptz, iv interval);"
+	                     "CREATE TABLE r (LIKE l INCLUDING ALL);"
+	                     "CREATE VIEW lv AS SELECT a, count(*) AS c FROM l GROUP BY a; CREATE VIEW lvv AS SELECT a FROM lv WHERE c > 1;");
+	oracle_exec(&oracle, "SELECT setseed(0.5); INSERT INTO l SELECT i, x(5), x(3), x(4), x(6)::numeric / (ARRAY[1, 2.0, 4.00])[1 + i % 3], chr(96 + x(3)), chr(97 + i % 2) || ' ',"
+	                     " x(3) = 1, date '2024-03-30' + x(4), timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 day 02:00:00.5'"
+	                     " FROM generate_series(1, 25) i; INSERT INTO r SELECT i, x(5), x(3), x(4), x(6)::numeric / 2, chr(96 + x(3)), 'b', x(3) = 1, date '2024-03-30' + x(4),"
+	                     " timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 mon 02:00:00' FROM generate_series(1, 18) i");
+}
+
+static struct rowset read_table(const struct sql_table *t, const struct sql_job *job, struct arena *a)
+{
+	struct value_env env = {job->zone, zones};
+	struct buf b = BUF_INIT(1 << 16);
+	struct rowset s = {.width = t->ncolumns};
+	struct err err = ERR_INIT;
+	PGresult *r;
+
+	buf_puts(&b, "SELECT ");
+	for (uint32_t i = 0; i < t->ncolumns; i++)
+		buf_printf(&b, i ? ", %s" : "%s", t->columns[i].name);
+	buf_printf(&b, " FROM %s.%s", t->schema, t->name);
+	r = PQexec(oracle.conn, buf_cstr(&b));
+	s.n = (uint32_t)PQntuples(r);
+	s.values = arena_zalloc(a, ((size_t)s.n * s.width + 1) * sizeof(*s.values));
+	for (uint32_t i = 0; i < s.n; i++) {
+		for (uint32_t k = 0; k < s.width; k++) {
+			struct value *v = &s.values[i * s.width + k];
+			enum value_kind kind = (enum value_kind)t->columns[k].type.kind;
+
+			*v = value_null(kind);
+			if (!PQgetisnull(r, (int)i, (int)k))
+				assert_int_equal(value_parse(arena_view(a, view_str(PQgetvalue(r, (int)i, (int)k))), kind, &env, a, v, &err), 0);
+		}
+	}
+	PQclear(r);
+	buf_release(&b);
+	return s;
+}
+
+/* The server's rows in planexec_text()'s form. */
+static const char *server_text(const char *query, struct arena *a)
+{
+	PGresult *r = PQexec(oracle.conn, query);
+	struct sql_eval ev = {.arena = a};
+	struct rowset s;
+
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", query, PQerrorMessage(oracle.conn));
+	s = (struct rowset){.n = (uint32_t)PQntuples(r), .width = (uint32_t)PQnfields(r)};
+	s.values = arena_zalloc(a, ((size_t)s.n * s.width + 1) * sizeof(*s.values));
+	for (uint32_t i = 0; i < s.n * s.width; i++) {
+		int row = (int)(i / s.width), column = (int)(i % s.width);
+
+		s.values[i] = PQgetisnull(r, row, column) ? value_null(VALUE_TEXT) :
+		              value_text(VALUE_TEXT, arena_view(a, view_str(PQgetvalue(r, row, column))));
+	}
+	PQclear(r);
+	return planexec_text(&s, &ev);
+}
+
+static void plans_give_what_the_query_gives(void **state)
+{
+	struct sql_server server = pgserver_of(oracle.conn);
+	struct sql_plan_options opts = {.zones = zones, .timezone = "Europe/Paris"};
+	int bad = 0;
+
+	oracle_exec(&oracle, "SET timezone = 'Europe/Paris'");
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		struct arena a = ARENA_INIT;
+		struct sql_eval ev = {.arena = &a, .zones = zones};
+		struct rowset tables[4], rows;
+		struct err err = ERR_INIT;
+		struct sql_job *job;
+		const char *mine, *theirs;
+
+		if (sql_job_plan(view_str(arena_printf(&a, "INSERT INTO x %s", queries[i])), &server, &opts, &job, &err) != 0)
+			fail_msg("%s: %s", queries[i], err.text);
+		ev.zone = job->zone;
+		for (uint32_t t = 0; t < job->ntables; t++)
+			tables[t] = read_table(&job->tables[t], job, &a);
+		if (planexec_run(job, job->statements[0].root, tables, &ev, &rows, &err) != 0)
+			fail_msg("%s: %s", queries[i], err.text);
+		mine = planexec_text(&rows, &ev);
+		theirs = server_text(queries[i], &a);
+		if (strcmp(mine, theirs) != 0 && bad++ < 5)
+			print_message("%s\n-- ours\n%s-- server\n%s", queries[i], mine, theirs);
+		sql_job_release(job);
+		arena_release(&a);
+	}
+	assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plans_give_what_the_query_gives),
+	};
+	int rc;
+
+	if (!oracle_start(&oracle))
+		return 77;
+	zones = tz_cache_new(io_system(), NULL);
+	oracle_exec(&oracle, "CREATE FUNCTION x(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT CASE WHEN random() < 0.15 THEN NULL ELSE floor(random() * n)::int END'");
+	fill();
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	tz_cache_release(zones);
+	oracle_stop(&oracle);
+	return rc;
+}
