@@ -226,7 +226,7 @@ static int add_connector(void *arg, struct connector *c)
 
 	connector_status(c, &s);
 	buf_release(&s.warnings);
-	t->rows += s.counts.rows + s.counts.snapshot_rows;
+	t->rows += s.counts.rows;
 	t->events += s.counts.events;
 	if (s.state == CONNECTOR_FAILED)
 		snprintf(t->error, sizeof(t->error), "connector: %.140s", s.error.text);

@@ -187,11 +187,11 @@ static struct last *last_of(const char *kind, const char *name)
 
 static bool moved(struct last *l, int state, int step, const char *error)
 {
-	if (!l || (l->state == state && l->step == step && strncmp(l->error, error, sizeof(l->error) - 1) == 0))
+	if (!l || (l->state == state && l->step == step && strncmp(l->error, error, 150) == 0))
 		return false;
 	l->state = state;
 	l->step = step;
-	snprintf(l->error, sizeof(l->error), "%s", error);
+	snprintf(l->error, sizeof(l->error), "%.150s", error);
 	return true;
 }
 
