@@ -24,6 +24,9 @@ void api_connect(void *api, const struct http_request *r, struct http_response *
 void api_jobs(void *api, const struct http_request *r, struct http_response *out);      /* 8081 */
 void api_health(void *api, const struct http_request *r, struct http_response *out);    /* 8080: /livez /readyz /metrics */
 
+/* What of the jobs listener is about topics; false when it is not. */
+bool api_topics(const struct api *api, const struct http_request *r, struct http_response *out);
+
 /* Connect's error body: {"error_code":n,"message":...}. The status follows the error's code. */
 void api_error(struct http_response *out, const struct err *err);
 void api_error_text(struct http_response *out, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -8,6 +8,7 @@
  *   PATCH  /jobs/ID?mode=cancel      202
  *   PUT    /jobs/ID/pause|resume|repair   202
  *   GET    /jobs/ID/explain, /jobs/ID/sql    text
+ *   GET    /topics...               topics.c
  *   POST   /jobs/ID/verify           200 {"equal":...}; 409 when nothing could be compared
  * ID is the id or the job's name. Errors are {"errors":[...]}, as Flink's.
  */
@@ -243,6 +244,8 @@ void api_jobs(void *arg, const struct http_request *r, struct http_response *out
 	struct err err = ERR_INIT;
 	struct view a[4];
 
+	if (api_topics(api, r, out))
+		return;
 	if (IS("GET") && http_match(r->path, "/overview", a))
 		overview(api, out);
 	else if (IS("GET") && http_match(r->path, "/jobs", a))

@@ -17,7 +17,7 @@
  */
 #include "log/log_int.h"
 
-enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32 };
+enum { SYNC_AFTER = 32 << 20, FULL_RETRY_US = 200000, SPACE_CHECK_US = 500000, MANY_UNITS = 32, IDLE_MARK_US = 1000000, IDLE_BUFFER = 256 << 10 };
 
 /* ---- waiting ---- */
 
@@ -299,7 +299,7 @@ bool flush_round(struct log *log)
 {
 	struct err err = ERR_INIT;
 	struct log_unit *units;
-	bool sync, was_full;
+	bool sync, wake;
 	int64_t took_us;
 	int rc;
 
@@ -329,8 +329,6 @@ bool flush_round(struct log *log)
 
 	took_us = io_monotonic_us(log->io) - log->flush_started_us;
 	lock_take(&log->lock);
-	was_full = log->full;
-	log->full = false;
 	if (log->out_pending)
 		finish_chunks(log, &log->out);
 	log->out_pending = false;
@@ -342,10 +340,10 @@ bool flush_round(struct log *log)
 			log->stats.flush_us_max = (uint64_t)took_us;
 	}
 	units = publish(log);
+	wake = sync || log->full || log->waiting > 0 || log->set.manual;
+	log->full = false;
 	lock_drop(&log->lock);
-	if (sync || was_full || log->set.manual)
-		wake_signal(&log->wake);
-	else if (log->waiting) /* for room in the buffer; a stale look only delays it to the next round */
+	if (wake)
 		wake_signal(&log->wake);
 	if (units)
 		tell(log, units, NULL);
@@ -378,14 +376,45 @@ static int64_t pause_us(struct log *log)
 	return next <= 0 || log->stopping || log->in.len >= log->set.buffer_bytes / 2 ? 0 : next;
 }
 
+/* What was acknowledged last is told from a torn tail only when something behind it says that it was durable. With the lock. */
+static bool mark_due(const struct log *log)
+{
+	return !log->failed && !log->stopping && log->marked < log->last_data && log->durable >= log->last_data;
+}
+
+static void drop_large(struct wbuf *b)
+{
+	if (b->len || b->cap <= IDLE_BUFFER)
+		return;
+	mem_free(b->ptr);
+	b->ptr = NULL;
+	b->cap = 0;
+}
+
+/* A second without work. */
+static void when_idle(struct log *log)
+{
+	lock_take(&log->lock);
+	drop_large(&log->in);
+	drop_large(&log->out);
+	if (mark_due(log)) {
+		mark_append(log);
+		log->wanted = log->tail;
+	}
+	lock_drop(&log->lock);
+	flush_round(log);
+}
+
 void flusher_main(void *arg)
 {
 	struct log *log = arg;
-	int64_t pause;
-	uint64_t seen;
 	bool full = false;
 
 	for (;;) {
+		int64_t pause, timeout;
+		uint64_t seen;
+		bool woken = true;
+
 		lock_take(&log->lock);
 		pause = log->failed ? -1 : pause_us(log);
 		if (log->stopping && (pause < 0 || full)) {
@@ -393,12 +422,15 @@ void flusher_main(void *arg)
 			return;
 		}
 		log->flusher_idle = pause < 0;
+		timeout = pause < 0 && mark_due(log) ? IDLE_MARK_US : pause;
 		seen = wake_seen(&log->flush_wake);
 		lock_drop(&log->lock);
-		if (pause != 0)
-			wake_wait(&log->flush_wake, seen, pause);
+		if (timeout != 0)
+			woken = wake_wait(&log->flush_wake, seen, timeout);
 		if (pause >= 0)
 			full = !flush_round(log);
+		else if (!woken)
+			when_idle(log);
 	}
 }
 

@@ -88,7 +88,8 @@ struct log_recovery {
 
 struct log_recovery log_recovery(struct log *log);
 
-/* ---- topics: each call that changes something returns when the change is durable ---- */
+/* ---- topics: each call that changes something returns when the change is durable. ERR_NO_SPACE: the disk is full, and the change is made,
+ * seen by everybody, and waits in memory for room ---- */
 
 struct log_config {
 	const char *key, *value; /* value NULL in log_topic_alter: take it out */
@@ -252,7 +253,8 @@ int log_cursor_next(struct log_cursor *c, struct log_unit_info *ret, struct err 
 /* Batch i of the unit that log_cursor_next gave last. The bytes are valid until the next call on the cursor. ERR_LOST when it is gone. */
 int log_cursor_batch(struct log_cursor *c, unsigned i, struct log_batch *ret, struct err *err) WM_MUST_USE;
 
-/* *ret_first: every unit from this number on is kept whole; *ret_last: the last durable one (first = last + 1 when there are none). */
+/* *ret_first: every unit from this number on is kept whole, but for topics that were deleted; *ret_last: the last durable one (first =
+ * last + 1 when there are none). */
 void log_unit_span(struct log *log, uint64_t *ret_first, uint64_t *ret_last);
 
 /* ---- retention ---- */

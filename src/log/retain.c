@@ -185,9 +185,9 @@ static bool is_dead(struct log *log, uint32_t i, const uint64_t *live, uint64_t 
 }
 
 /* Less than half of the batches that it once had are wanted still; or it never had any. */
-static bool is_mostly_dead(const struct segment *s, uint64_t live)
+static bool is_mostly_dead(const struct log *log, const struct segment *s, uint64_t live)
 {
-	return s->batch_bytes ? live < s->batch_bytes / 2 : !s->rewritten;
+	return s->batch_bytes ? live < s->batch_bytes / 2 : !s->rewritten && s->last_seq < log->whole_seq;
 }
 
 static bool is_candidate(struct log *log, uint32_t i, const uint64_t *live, uint64_t pin)
@@ -199,8 +199,7 @@ static bool is_candidate(struct log *log, uint32_t i, const uint64_t *live, uint
 		if (u->min_pos < s->end)
 			return false; /* its batches are in no index yet */
 	/* small ones are taken along, or each would leave a file behind for ever */
-	return s->last_seq < pin && s->last_seq < log->whole_seq &&
-	    (is_mostly_dead(s, live[i]) || (s->rewritten && s->used < log->set.segment_bytes / 8));
+	return s->last_seq < pin && (is_mostly_dead(log, s, live[i]) || (s->rewritten && s->used < log->set.segment_bytes / 8));
 }
 
 /* ---- the round ---- */
@@ -256,7 +255,7 @@ static int rewrite_one(struct log *log, struct err *err)
 			sum += live[first + n];
 			if (n && sum > log->set.segment_bytes)
 				break;
-			worth |= n > 0 || is_mostly_dead(log->segs[first], live[first]);
+			worth |= n > 0 || is_mostly_dead(log, log->segs[first], live[first]);
 		}
 	}
 	mem_free(live);
@@ -289,7 +288,7 @@ int log_sweep(struct log *log, struct err *err)
 	if (r.ops.len)
 		rc = meta_write(log, &r.ops, err);
 	else if (log->marked < log->last_data && log->durable >= log->last_data)
-		mark_append(log); /* idle: what was acknowledged last can now be told from a torn tail */
+		mark_append(log); /* as the flusher does when it is idle; in the simulation nobody else would */
 	if (!rc && log->tail > log->durable && !(log->set.test_bugs & LOG_BUG_REMOVE_EARLY))
 		rc = wait_durable(log, log->tail, err);
 out:

@@ -16,6 +16,7 @@ struct rewrite {
 	struct buf out;          /* not written yet */
 	uint64_t off;            /* in the file, of out's start */
 	struct window w;
+	uint64_t whole;          /* log->whole_seq at the beginning */
 };
 
 static int out_write(struct rewrite *r, struct err *err)
@@ -65,16 +66,18 @@ static bool entry_lives(struct log *log, uint32_t part, const struct entry *e)
 	return lives;
 }
 
-/* A COMMIT stays, as it was, when anything that it names does; the index gets what does. */
+/* A COMMIT stays, as it was, when anything that it names does, or retention has not come to it yet (a unit without batches, or with
+ * those of deleted topics only); the index gets what lives. */
 static int do_commit(struct rewrite *r, struct frame *f, struct view payload, struct err *err)
 {
 	struct commit c;
 	struct entry e;
 	uint32_t i, part;
-	bool any = false;
+	bool any;
 
 	if (!commit_get(payload, &c))
 		return corrupt(r->run[0], 0, err, "commit record at position %llu is malformed", (unsigned long long)f->pos);
+	any = c.seq >= r->whole;
 	for (i = 0; i < c.n_entries; i++) {
 		commit_entry_get(&c, i, &part, &e);
 		if (!entry_lives(r->log, part, &e))
@@ -249,6 +252,7 @@ int rewrite_run(struct log *log, uint32_t first, uint32_t n, struct err *err)
 	for (i = 0; i < n; i++)
 		r.run[i] = segment_ref(log->segs[first + i]);
 	r.to = segment_new(log, r.run[0]->base);
+	r.whole = log->whole_seq;
 	lock_drop(&log->lock);
 	r.to->end = r.run[n - 1]->end;
 	r.to->prev_base = r.run[0]->prev_base;

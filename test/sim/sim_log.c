@@ -169,6 +169,42 @@ static bool every_call_fails_once(uint64_t seed, int num)
 	return ok;
 }
 
+/* Each call of a start fails once: the start says so or gets along, and the next one finds everything. */
+static bool every_call_of_a_start_fails_once(uint64_t seed, int num)
+{
+	uint64_t k, n = 1;
+	bool ok = true;
+
+	for (k = 1; ok && k <= n; k++) {
+		struct world *w = world_new(seed, 0);
+		uint64_t from;
+
+		ok = world_open(w) && world_run(w, 200);
+		simio_crash_at(world_sim(w), simio_changes(world_sim(w)) + 1);
+		world_close(w);
+		simio_crash(world_sim(w));
+		from = simio_calls(world_sim(w));
+		simio_fail_at(world_sim(w), from + k, num);
+		ok = ok && (world_open(w) || !world_log(w) || log_failed(world_log(w), NULL) || strstr(world_why(w), "could not"));
+		n = simio_calls(world_sim(w)) - from;
+		simio_fail_at(world_sim(w), 0, 0);
+		world_close(w);
+		ok = ok && world_open(w) && world_verify(w) && world_run(w, 10) && world_crash(w);
+		ok = finish(w, ok, seed, "failing call of the start", k);
+	}
+	return ok;
+}
+
+static void each_call_of_a_start_may_fail(void **state)
+{
+	unsigned r;
+
+	for (r = 0; r < rounds(1); r++) {
+		assert_true(every_call_of_a_start_fails_once(seed_of(3100 + r), EIO));
+		assert_true(every_call_of_a_start_fails_once(seed_of(3200 + r), ENOSPC));
+	}
+}
+
 static void each_call_may_fail_with_an_io_error(void **state)
 {
 	assert_true(every_call_fails_once(seed_of(3000), EIO));
@@ -360,6 +396,7 @@ int main(void)
 		cmocka_unit_test(what_a_failed_sync_left_in_memory_is_made_durable_by_the_next_start),
 		cmocka_unit_test(each_call_may_fail_with_an_io_error),
 		cmocka_unit_test(each_call_may_find_the_disk_full),
+		cmocka_unit_test(each_call_of_a_start_may_fail),
 		cmocka_unit_test(every_turned_bit_below_the_durable_mark_is_found),
 		cmocka_unit_test(a_missing_file_in_the_middle_stops_the_start),
 		cmocka_unit_test(a_log_without_a_defect_is_not_caught),

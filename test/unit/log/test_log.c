@@ -478,6 +478,39 @@ static void a_quiet_partition_does_not_keep_the_disk(void **state)
 	log_cursor_close(cur);
 }
 
+static void a_deleted_topic_gives_its_room_back(void **state)
+{
+	struct fix *f = *state;
+	struct log_cursor *cur;
+	struct log_unit_info info;
+	uint64_t disk, first, last, n = 0;
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		append(f, f->pa, 1, 1000);
+		if (i % 10 == 0)
+			append(f, f->pb, 1, 50);
+	}
+	must(f, log_flush(f->log, &f->err));
+	disk = stats(f).disk_bytes;
+	must(f, log_topic_delete(f->log, f->a.id, &f->err));
+	sweep_all(f);
+	assert_true(stats(f).disk_bytes < disk / 3);
+	/* nothing was retained away: each unit can still be told, although most have nothing left in them */
+	log_unit_span(f->log, &first, &last);
+	assert_int_equal(first, 1);
+	assert_int_equal(last, 220);
+	reopen(f);
+	verify(f);
+	cur = log_cursor_open(f->log, 0);
+	while (log_cursor_next(cur, &info, &f->err) == 1)
+		assert_int_equal(info.seq, ++n);
+	assert_int_equal(n, 220);
+	log_cursor_close(cur);
+	must(f, log_read(f->log, f->pb, 0, SIZE_MAX, &f->out, &f->err));
+	assert_int_equal(f->out.n, 20);
+}
+
 static void a_pin_holds_units_until_its_limit(void **state)
 {
 	struct fix *f = *state;
@@ -657,6 +690,7 @@ int main(void)
 		T(old_units_go_and_their_files),
 		T(a_partition_keeps_its_bytes),
 		T(a_quiet_partition_does_not_keep_the_disk),
+		T(a_deleted_topic_gives_its_room_back),
 		T(a_pin_holds_units_until_its_limit),
 		T(trimming_moves_the_start),
 		T(clients_give_way_before_the_disk_is_full),

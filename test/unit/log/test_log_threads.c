@@ -213,7 +213,7 @@ static void a_large_unit_goes_through_in_bounded_memory(void **state)
 struct waiter {
 	struct fix *f;
 	struct log_unit *u;
-	int rc;
+	int rc; /* a unit that was told of a deadlock is aborted */
 };
 
 static void append_one(void *arg)
@@ -226,6 +226,10 @@ static void append_one(void *arg)
 	batch(&b, 1, 10);
 	w->rc = log_unit_append(w->u, w->f->part[0], buf_view(&b), 0, &base, &err);
 	wm_assert(w->rc || base == 1);
+	if (w->rc) {
+		wm_assert(err.code == ERR_BUSY && strstr(err.text, "deadlock"));
+		log_unit_abort(w->u);
+	}
 	buf_release(&b);
 }
 
@@ -248,6 +252,84 @@ static void a_writer_waits_for_the_open_unit_of_its_partition(void **state)
 	buf_release(&b);
 }
 
+/* Two units that take two partitions crosswise: one of them is told, and the other goes on. */
+static void units_that_wait_for_each_other_are_found_out(void **state)
+{
+	struct fix *f = *state;
+	struct buf b = BUF_INIT(1000);
+	struct waiter w = {f, log_unit_begin(f->log, LOG_CLIENT), -1};
+	struct log_unit *u = log_unit_begin(f->log, LOG_CLIENT);
+	struct thread t = {0};
+	struct err err = ERR_INIT;
+	int64_t base;
+	int rc;
+
+	batch(&b, 1, 10);
+	must(f, log_append(f->log, LOG_CLIENT, f->part[0], buf_view(&b), 0, NULL, NULL, &base, &f->err));
+	must(f, log_unit_append(w.u, f->part[1], buf_view(&b), 0, &base, &f->err));
+	must(f, log_unit_append(u, f->part[0], buf_view(&b), 0, &base, &f->err));
+	thread_start(&t, "waiter", append_one, &w);
+	rc = log_unit_append(u, f->part[1], buf_view(&b), 0, &base, &err);
+	if (rc) {
+		assert_int_equal(err.code, ERR_BUSY);
+		assert_non_null(strstr(err.text, "deadlock"));
+		log_unit_abort(u);
+		thread_join(&t);
+		assert_int_equal(w.rc, 0);
+		must(f, log_unit_close_wait(w.u, NULL, NULL, &f->err));
+	} else {
+		thread_join(&t);
+		assert_int_equal(w.rc, -1);
+		must(f, log_unit_close_wait(u, NULL, NULL, &f->err));
+	}
+	buf_release(&b);
+}
+
+/* As a crash would leave it, but with one bit turned, in `value` which stands in the file once. */
+static void copy_with_damage(struct fix *f, const char *to, const char *value)
+{
+	struct buf b = BUF_INIT(64 << 20);
+	char path[200];
+	uint8_t *p;
+
+	snprintf(path, sizeof(path), "%s/00000000000000000000.wlog", f->dir);
+	must(f, io_read_file(io_system(), path, &b, &f->err));
+	p = memmem(b.ptr, b.len, value, strlen(value));
+	assert_non_null(p);
+	*p ^= 1;
+	must(f, io_make_dir(io_system(), to, &f->err));
+	snprintf(path, sizeof(path), "%s/00000000000000000000.wlog", to);
+	must(f, io_replace(io_system(), path, buf_view(&b), &f->err));
+	buf_release(&b);
+}
+
+static void after_a_second_of_idleness_the_last_unit_is_told_from_a_torn_tail(void **state)
+{
+	struct fix *f = *state;
+	struct log_close_args args = {.payload = view_str("the last payload")};
+	struct log_stats before, st;
+	struct log *log;
+	char to[80];
+
+	must(f, log_unit_close_wait(log_unit_begin(f->log, LOG_INTERNAL), &args, NULL, &f->err));
+	log_stats(f->log, &before);
+	snprintf(to, sizeof(to), "%s-copy", f->dir);
+	for (;;) {
+		uint64_t seen = wake_seen(log_wake(f->log));
+
+		log_stats(f->log, &st);
+		if (st.flushes > before.flushes)
+			break;
+		assert_true(wake_wait(log_wake(f->log), seen, 20000000));
+	}
+	copy_with_damage(f, to, "the last payload");
+	assert_int_equal(log_open(io_system(), to, &f->set, &log, &f->err), -1);
+	assert_int_equal(f->err.code, ERR_CORRUPT);
+	assert_non_null(strstr(f->err.text, "00000000000000000000.wlog"));
+	assert_int_equal(io_list(io_system(), to, remove_one, to, &f->err), 0);
+	rmdir(to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +337,8 @@ int main(void)
 		T(writers_and_readers_do_not_disturb_each_other),
 		T(a_large_unit_goes_through_in_bounded_memory),
 		T(a_writer_waits_for_the_open_unit_of_its_partition),
+		T(units_that_wait_for_each_other_are_found_out),
+		T(after_a_second_of_idleness_the_last_unit_is_told_from_a_torn_tail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

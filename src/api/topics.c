@@ -1,0 +1,158 @@
+/*
+ * Topics and their records, walmill's own face (the Kafka protocol is another module's): what `walmill topic` asks.
+ *
+ *   GET /topics                                     names, partitions, offsets
+ *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each, in the line format of the recorded events with
+ *                                                   "offset" in front; header X-Next is not needed: the next offset is that of the last line plus one
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/js.h"
+#include "log/batch.h"
+#include "stream/log_out.h"
+
+struct listing {
+	const struct api *api;
+	struct buf *b;
+};
+
+static void put_topic(void *arg, const struct log_topic *t)
+{
+	struct listing *l = arg;
+	uint32_t i, part;
+
+	if (log_topic_is_internal(t->name))
+		return;
+	js_put_comma(l->b);
+	buf_puts(l->b, "{\"name\":");
+	js_put_str(l->b, t->name);
+	buf_puts(l->b, ",\"partitions\":[");
+	for (i = 0; i < t->n_parts; i++) {
+		struct log_marks m;
+
+		if (!log_part_find(l->api->log, t->id, i, &part))
+			continue;
+		log_marks(l->api->log, &part, 1, &m, NULL);
+		buf_printf(l->b, "%s{\"partition\":%u,\"start\":%lld,\"high\":%lld,\"bytes\":%llu}", i ? "," : "", i, (long long)m.start, (long long)m.high,
+			   (unsigned long long)m.bytes);
+	}
+	buf_puts(l->b, "]}");
+}
+
+/* Text as a JSON string, or, when it is not UTF-8, base64 under another name as the recorded events have it. */
+static bool is_utf8(struct view v)
+{
+	size_t i = 0;
+
+	while (i < v.len) {
+		uint8_t c = v.ptr[i];
+		size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0, k;
+
+		if (n == 0 || i + n > v.len)
+			return false;
+		for (k = 1; k < n; k++)
+			if ((v.ptr[i + k] & 0xc0) != 0x80)
+				return false;
+		i += n;
+	}
+	return true;
+}
+
+static void put_bytes(struct buf *b, const char *name, struct view v)
+{
+	bool text = !v.ptr || is_utf8(v);
+
+	buf_printf(b, "\"%s%s\": ", name, text ? "" : "_base64");
+	if (!v.ptr)
+		buf_puts(b, "null");
+	else if (text)
+		js_put_string(b, v);
+	else
+		js_put_base64(b, v);
+}
+
+static void put_record(struct buf *b, const struct record *rec)
+{
+	struct view headers = rec->headers, key, value;
+	bool first = true;
+
+	buf_printf(b, "{\"offset\": %lld, \"partition\": 0, ", (long long)rec->offset);
+	put_bytes(b, "key", rec->key);
+	buf_puts(b, ", ");
+	put_bytes(b, "value", rec->value);
+	buf_puts(b, ", \"headers\": [");
+	while (record_header(&headers, &key, &value)) {
+		buf_puts(b, first ? "{" : ", {");
+		first = false;
+		put_bytes(b, "key", key);
+		buf_puts(b, ", ");
+		put_bytes(b, "value", value);
+		buf_putc(b, '}');
+	}
+	buf_printf(b, "], \"timestamp\": %lld}\n", (long long)rec->time_ms);
+}
+
+static int put_records(struct buf *b, const struct log_batches *got, int64_t from, struct err *err)
+{
+	unsigned i;
+
+	for (i = 0; i < got->n; i++) {
+		struct record_reader rr;
+		struct record rec;
+		int more;
+
+		if (batch_records(&rr, got->batches[i].bytes, err))
+			return -1;
+		while ((more = record_next(&rr, &rec, err)) > 0)
+			if (rec.offset >= from)
+				put_record(b, &rec);
+		if (more < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void records(const struct api *api, struct view name, const struct http_request *r, struct http_response *out)
+{
+	int64_t offset = strtoll(http_query(r, "offset"), NULL, 10);
+	size_t max = (size_t)strtoull(http_query(r, "max"), NULL, 10);
+	struct log_batches got = LOG_BATCHES_INIT;
+	struct err err = ERR_INIT;
+	struct log_topic t;
+	uint32_t part;
+
+	if (!log_topic_find(api->log, name, &t) || !log_part_find(api->log, t.id, 0, &part)) {
+		api_error_text(out, 404, "topic \"%.*s\" does not exist", (int)name.len, (const char *)name.ptr);
+		return;
+	}
+	if (log_read(api->log, part, offset, max == 0 || max > 4 << 20 ? 4 << 20 : max, &got, &err) || put_records(&out->body, &got, offset, &err)) {
+		api_error(out, &err);
+	} else {
+		out->status = 200;
+		out->content_type = "application/x-ndjson";
+	}
+	log_batches_release(&got);
+}
+
+bool api_topics(const struct api *api, const struct http_request *r, struct http_response *out)
+{
+	struct listing l = {api, &out->body};
+	struct view a[4];
+
+	if (strcmp(r->method, "GET") != 0)
+		return false;
+	if (http_match(r->path, "/topics", a)) {
+		out->status = 200;
+		buf_puts(&out->body, "{\"topics\":[");
+		log_topic_list(api->log, put_topic, &l);
+		buf_puts(&out->body, "]}");
+		return true;
+	}
+	if (http_match(r->path, "/topics/{}/records", a)) {
+		records(api, a[0], r, out);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,104 @@
+/* walmill load DATASET FILE: the command around load.h. Main thread. */
+#include <unistd.h>
+
+#include "cli/load.h"
+#include "cli/options.h"
+#include "cli/settings.h"
+#include "model/datetime.h"
+
+static const char usage[] = "load nyc311 FILE [--via copy] [--dry-run] [--rejects FILE]";
+
+/* On a terminal, over the same line again and again. */
+static void show_progress(void *arg, uint64_t rows, uint64_t bytes, uint64_t bytes_in_all)
+{
+	fprintf(arg, "\r%llu rows, %u %%", (unsigned long long)rows, bytes_in_all ? (unsigned)(bytes * 100 / bytes_in_all) : 100u);
+	fflush(arg);
+}
+
+/* The target's parameters, which the source's are unless said otherwise. */
+static int find_target(const struct settings *s, struct pg_params *ret, struct err *err)
+{
+	const char *dsn = settings_text(s, SET_TARGET);
+
+	if (!dsn[0])
+		dsn = settings_text(s, SET_SOURCE);
+	if (!dsn[0]) {
+		err_set(err, ERR_INVALID, "no database is named");
+		return err_hint(err, "Give --target, or WALMILL_TARGET; or --dry-run, which needs none.");
+	}
+	return pg_params_parse(dsn, ret, err);
+}
+
+static int load(struct io *io, const struct cli_args *args, struct load_options *opts, FILE *out, struct err *err)
+{
+	const struct load_dataset *set = args->n_words ? load_dataset_find(args->words[0]) : NULL;
+	struct buf text = BUF_INIT(1 << 20);
+	struct load_report report;
+	int rc;
+
+	if (args->n_words != 2) {
+		err_set(err, ERR_INVALID, "a data set and a file are needed");
+		return err_hint(err, "usage: walmill %s", usage);
+	}
+	if (!set) {
+		err_set(err, ERR_INVALID, "unknown data set \"%.80s\"", args->words[0]);
+		return err_hint(err, "Known: nyc311.");
+	}
+	opts->path = args->words[1];
+	opts->now_us = io_now_us(io) - UNIX_EPOCH_US;
+	rc = load_run(io, set, opts, &report, err);
+	if (opts->progress)
+		fputs("\r\033[K", opts->progress_arg);
+	if (rc == 0) {
+		load_report_put(&report, !opts->target, args->json, &text);
+		rc = fputs(buf_cstr(&text), out) < 0 || fflush(out) ? err_set(err, ERR_IO, "could not write the report") : 0;
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int cmd_load(struct io *io, char *const *argv, char *const *envp, FILE *out, FILE *errors)
+{
+	const char *via = "copy", *rejects = NULL;
+	bool dry_run = false;
+	const struct cli_option own[] = {
+		{"--via", "copy", "how rows get there: COPY and one upsert", &via, NULL},
+		{"--dry-run", NULL, "read and map, but write nothing", NULL, &dry_run},
+		{"--rejects", "FILE", "list rows that were skipped, as CSV", &rejects, NULL},
+	};
+	struct load_options opts = {.path = NULL};
+	struct pg_params target = {.host = NULL};
+	struct buf text = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	struct cli_args args;
+	int rc;
+
+	rc = cli_parse(io, argv, envp, own, sizeof(own) / sizeof(own[0]), &args, &err);
+	if (rc == 0 && args.help) {
+		cli_help(usage, own, sizeof(own) / sizeof(own[0]), &text);
+		fputs(buf_cstr(&text), out);
+		goto out;
+	}
+	if (rc == 0 && strcmp(via, "copy") != 0)
+		rc = err_set(&err, ERR_INVALID, "rows cannot be loaded via \"%.40s\", only via copy", via);
+	if (rc == 0 && !dry_run) {
+		rc = find_target(args.settings, &target, &err);
+		opts.target = &target;
+	}
+	opts.rejects = rejects;
+	if (isatty(fileno(errors))) {
+		opts.progress = show_progress;
+		opts.progress_arg = errors;
+	}
+	if (rc == 0)
+		rc = load(io, &args, &opts, out, &err);
+	if (rc) {
+		cli_put_error(&err, &text);
+		fputs(buf_cstr(&text), errors);
+	}
+out:
+	pg_params_release(&target);
+	cli_args_release(&args);
+	buf_release(&text);
+	return rc ? 1 : 0;
+}
