@@ -153,6 +153,15 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 	}
 	if (fn->flags & FN_ZONE_ARG && find_zone(b, args[fn->zone_arg], pos, &e->zone, err) != 0)
 		return -1;
+	if (fn->flags & FN_PATTERN) {
+		struct value sample[2] = {value_int((enum value_kind)args[0]->type.kind, 0), args[1]->constant}, shown;
+		struct err why = ERR_INIT;
+
+		if (args[1]->kind != SQL_CONST)
+			return bind_refuse(b, pos, err, "to_char() with a pattern that is not a constant");
+		if (!sample[1].null && fn->call(NULL, &b->fold, sample, &shown, &why) != 0)
+			return bind_refuse(b, pos, err, "this pattern of to_char()");
+	}
 	*ret = e;
 	/* every function here is strict, and the server does not look at the other arguments either */
 	for (uint32_t i = 0; i < n; i++) {
@@ -643,6 +652,21 @@ static int bind_case(BIND_ARGS)
 	return 0;
 }
 
+/* Null constants say nothing, and behind another constant nothing is looked at. */
+static void simplify_coalesce(struct sql_expr *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->nargs; i++) {
+		if (is_null_const(e->args[i]) && (n || i + 1 < e->nargs))
+			continue;
+		e->args[n++] = e->args[i];
+		if (e->args[n - 1]->kind == SQL_CONST)
+			break;
+	}
+	e->nargs = n;
+}
+
 static int bind_coalesce(BIND_ARGS)
 {
 	const struct tree *list = tree_get(t, "args");
@@ -659,8 +683,10 @@ static int bind_coalesce(BIND_ARGS)
 		e->type.collation = value_kind_is_text((enum value_kind)e->type.kind) ? joined_collation(e->args, e->nargs) : 0;
 		if (bind_need_order(b, &e->type, tree_pos(t), err) != 0)
 			return -1;
+	} else {
+		simplify_coalesce(e);
 	}
-	*ret = e;
+	*ret = e->nargs == 1 && !op && e->args[0]->type.oid == e->type.oid ? e->args[0] : e;
 	return 0;
 }
 

@@ -1,11 +1,10 @@
 /*
  * Evaluation of expressions over a row, with PostgreSQL's results and PostgreSQL's errors.
  *
- * sql_prog_compile() turns a tree into a flat form once; sql_prog_run() evaluates it. A program is immutable and may be run by several
- * threads, each
- * with its own `struct sql_eval`. Values of the result borrow from the row, from the program's constants or from eval->arena, which
- * the caller resets as it likes between rows. The usual path (integers, timestamps, comparisons, numerics below 38 digits) does not
- * allocate.
+ * sql_prog_compile() prepares a tree once (functions, zones and fields resolved); sql_prog_run() evaluates it. A program is
+ * immutable and may be run by several threads, each with its own `struct sql_eval`. Values of the result borrow from the row, from
+ * the program's constants or from eval->arena, which the caller resets as it likes between rows. The usual path (integers,
+ * timestamps, comparisons, numerics below 38 digits) does not allocate.
  */
 #ifndef WALMILL_SQL_EXPR_EVAL_H
 #define WALMILL_SQL_EXPR_EVAL_H

@@ -130,7 +130,7 @@ static const struct sql_fn *find_comparison(const char *name, char a, char b)
 
 const struct sql_fn *sql_fn_find(const char *name, const enum value_kind *kinds, uint32_t n)
 {
-	static const struct sql_fn *const tables[] = {sql_fns_arith, sql_fns_text, sql_fns_time};
+	static const struct sql_fn *const tables[] = {sql_fns_arith, sql_fns_text, sql_fns_time, sql_fns_char};
 	const struct sql_fn *f;
 	char key[100], *p;
 

@@ -32,6 +32,7 @@ enum sql_fn_flags {
 	FN_COMPARE = 8,     /* a comparison; op says which */
 	FN_USES_ZONE = 16,  /* depends on the job's time zone */
 	FN_CTYPE = 32,      /* depends on the letters of a locale */
+	FN_PATTERN = 64,    /* args[1] is a constant pattern of to_char(), tried out when planning */
 };
 
 struct sql_fn {
@@ -61,6 +62,6 @@ const struct sql_fn *sql_fn_unicode_case(const struct sql_fn *c_locale);
 int sql_data_error(struct err *err, const char *sqlstate, const char *text);
 
 /* The tables of the other files, each ended by a NULL key. */
-extern const struct sql_fn sql_fns_arith[], sql_fns_text[], sql_fns_time[];
+extern const struct sql_fn sql_fns_arith[], sql_fns_text[], sql_fns_time[], sql_fns_char[];
 
 #endif

@@ -78,3 +78,5 @@ INSERT INTO x SELECT u.id, l.n FROM users u, LATERAL (SELECT count(*) AS n FROM 
 INSERT INTO x SELECT g FROM generate_series(1, 3) g;
 -- == inheritance
 INSERT INTO x SELECT id FROM parent;
+-- == pattern
+INSERT INTO x SELECT to_char(planned_at, 'DDth TZ') FROM interventions;
