@@ -66,7 +66,7 @@ static bool take_int(struct scan *s, int min, int max, int *ret)
 {
 	int n = 0, v = 0;
 
-	for (; isdigit((unsigned char)s->p[n]) && n < max; n++)
+	for (; n < max && isdigit((unsigned char)s->p[n]); n++)
 		v = v * 10 + (s->p[n] - '0');
 	if (n < min || isdigit((unsigned char)s->p[n]))
 		return false;
