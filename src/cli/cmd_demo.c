@@ -1,6 +1,6 @@
 /*
- * walmill demo: an instance over demonstration data. Makes what is missing (tables, rows, connector, job), runs the simulator, and shows a status line. The
- * next start goes on where this one stopped.
+ * walmill demo: an instance over demonstration data. Makes what is missing (tables, rows, connector, job), runs the simulator, and shows a
+ * status line. The next start goes on where this one stopped.
  *
  * The database must be empty or one that the demonstration made, which a comment on the table public.interventions says.
  */
@@ -57,9 +57,11 @@ static int read_share(const char *name, struct buf *into, struct err *err)
 /* An empty database or our own; else refused with what stands there. */
 static int check_database(struct pg_conn *c, bool *ret_ours, struct err *err)
 {
-	static const char ours[] = "SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class') IS NOT DISTINCT FROM '" MARK "'";
+	static const char ours[] =
+		"SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class') IS NOT DISTINCT FROM '" MARK "'";
 	static const char others[] =
-		"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') "
+		"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+		"c.relkind IN ('r', 'p', 'v', 'm') "
 		"AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'walmill') AND n.nspname !~ '^pg_' ORDER BY 1 LIMIT 1";
 	struct pg_result *r;
 	int rc = 0;
@@ -96,7 +98,8 @@ out:
 
 static int load_rows(const struct pg_params *source, struct err *err)
 {
-	static const char *const files[] = {"demo/nyc311/nyc311_csv41_2014-2019.csv", "demo/nyc311/nyc311_sodacsv_2024-04.csv", "demo/nyc311/nyc311_csv53_2018-01.csv"};
+	static const char *const files[] = {
+		"demo/nyc311/nyc311_csv41_2014-2019.csv", "demo/nyc311/nyc311_sodacsv_2024-04.csv", "demo/nyc311/nyc311_csv53_2018-01.csv"};
 	struct load_options o = {.target = source, .now_us = io_now_us(io_system()) - POSTGRES_EPOCH_US};
 	struct load_report report;
 	uint64_t rows = 0;
@@ -254,9 +257,10 @@ static void show_status(struct instance *in, struct simulator *sim, bool termina
 
 	registry_connector_each(in->registry, add_connector, &t);
 	registry_job_each(in->registry, add_job, &t);
-	printf("%srows in %llu | events %llu | job %s: %llu result rows, %llu written | lag %.1f ms | simulator %llu%s%s%s", terminal ? "\r\033[K" : "",
-	       (unsigned long long)t.rows, (unsigned long long)t.events, t.state, (unsigned long long)t.results, (unsigned long long)t.written,
-	       (double)t.lag_us / 1000, (unsigned long long)simulator_done(sim), t.error[0] ? " | " : "", t.error, terminal ? "" : "\n");
+	printf("%srows in %llu | events %llu | job %s: %llu result rows, %llu written | lag %.1f ms | simulator %llu%s%s%s",
+		terminal ? "\r\033[K" : "", (unsigned long long)t.rows, (unsigned long long)t.events, t.state, (unsigned long long)t.results,
+		(unsigned long long)t.written, (double)t.lag_us / 1000, (unsigned long long)simulator_done(sim), t.error[0] ? " | " : "", t.error,
+		terminal ? "" : "\n");
 	fflush(stdout);
 }
 
@@ -303,7 +307,8 @@ static int run(struct cli *c)
 	int rc;
 
 	if (c->argc || rate <= 0 || rate > 100000)
-		return cli_usage(c->argc ? "walmill demo takes no argument \"%s\"" : "--rate needs a number of transactions a second%s", c->argc ? c->argv[0] : "");
+		return cli_usage(c->argc ? "walmill demo takes no argument \"%s\"" : "--rate needs a number of transactions a second%s",
+			c->argc ? c->argv[0] : "");
 	/* New York's requests are counted by New York's days, unless somebody said otherwise */
 	if (settings_source(c->settings, SET_JOB_TIMEZONE) == SETTINGS_DEFAULT &&
 	    settings_set(c->settings, SETTINGS_FILE, "job.timezone", "America/New_York", "demo", &err))
@@ -332,4 +337,5 @@ static const struct cli_option options[] = {
 	{"--no-simulator", NULL, "let the data stand still", NULL, &no_simulator},
 };
 
-const struct command command_demo = {"demo", "demo [--rate N] [--no-simulator]", "the same over demonstration data, with a simulator", options, 2, run};
+const struct command command_demo = {
+	"demo", "demo [--rate N] [--no-simulator]", "the same over demonstration data, with a simulator", options, 2, run};

@@ -172,8 +172,9 @@ static int verify_log(struct cli *c)
 		return cli_error(&err);
 	rc = log_verify(log, &r, found, NULL, &err);
 	printf(c->json ? "{\"segments\":%llu,\"units\":%llu,\"batches\":%llu,\"bytes\":%llu,\"damaged\":%llu}\n"
-	       : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n", (unsigned long long)r.segments, (unsigned long long)r.units,
-	       (unsigned long long)r.batches, (unsigned long long)r.bytes, (unsigned long long)r.damaged);
+				   : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n",
+		(unsigned long long)r.segments, (unsigned long long)r.units, (unsigned long long)r.batches, (unsigned long long)r.bytes,
+		(unsigned long long)r.damaged);
 	log_close(log);
 	return rc ? cli_error(&err) : 0;
 }
