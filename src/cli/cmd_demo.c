@@ -15,6 +15,8 @@
 #include "cli/simulator.h"
 
 #define POSTGRES_EPOCH_US INT64_C(946684800000000)
+/* What the comment on public.interventions says once the tables are there, and once their rows are. */
+#define MARK_TABLES "walmill demonstration, tables without rows"
 #define MARK "walmill demonstration"
 
 static const char *rate_option;
@@ -54,23 +56,31 @@ static int read_share(const char *name, struct buf *into, struct err *err)
 
 /* ---- the database ---- */
 
-/* An empty database or our own; else refused with what stands there. */
-static int check_database(struct pg_conn *c, bool *ret_ours, struct err *err)
+enum found { FOUND_NOTHING, FOUND_TABLES, FOUND_ALL };
+
+/* An empty database or our own, with or without its rows; else refused with what stands there. */
+static int check_database(struct pg_conn *c, enum found *ret, struct err *err)
 {
 	static const char ours[] =
-		"SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class') IS NOT DISTINCT FROM '" MARK "'";
+		"SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class')";
 	static const char others[] =
 		"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
 		"c.relkind IN ('r', 'p', 'v', 'm') "
 		"AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'walmill') AND n.nspname !~ '^pg_' ORDER BY 1 LIMIT 1";
 	struct pg_result *r;
+	const char *mark;
 	int rc = 0;
 
+	*ret = FOUND_NOTHING;
 	if (pg_query(c, ours, 0, NULL, &r, err))
 		return -1;
-	*ret_ours = pg_bool(r, 0, 0);
+	mark = pg_null(r, 0, 0) ? "" : pg_text(r, 0, 0);
+	if (strcmp(mark, MARK) == 0)
+		*ret = FOUND_ALL;
+	else if (strcmp(mark, MARK_TABLES) == 0)
+		*ret = FOUND_TABLES;
 	pg_result_free(r);
-	if (*ret_ours)
+	if (*ret != FOUND_NOTHING)
 		return 0;
 	if (pg_query(c, others, 0, NULL, &r, err))
 		return -1;
@@ -89,7 +99,7 @@ static int make_tables(struct pg_conn *c, struct err *err)
 
 	if (read_share("demo/schema.sql", &sql, err))
 		goto out;
-	buf_puts(&sql, "\nCOMMENT ON TABLE public.interventions IS '" MARK "';");
+	buf_puts(&sql, "\nCOMMENT ON TABLE public.interventions IS '" MARK_TABLES "';");
 	rc = pg_exec(c, buf_cstr(&sql), err);
 out:
 	buf_release(&sql);
@@ -125,18 +135,21 @@ static int load_rows(const struct pg_params *source, struct err *err)
 static int prepare_database(const struct pg_params *source, struct err *err)
 {
 	struct pg_conn *c;
-	bool ours;
+	enum found found;
 	int rc = -1;
 
 	if (pg_connect(source, PG_CONN_PLAIN, "walmill demo", -1, &c, err))
 		return -1;
-	if (check_database(c, &ours, err))
+	if (check_database(c, &found, err))
 		goto out;
-	if (!ours) {
+	if (found == FOUND_NOTHING) {
 		printf("demo: making tables\n");
-		if (make_tables(c, err) || load_rows(source, err))
+		if (make_tables(c, err))
 			goto out;
 	}
+	if (found != FOUND_ALL &&
+		(load_rows(source, err) || pg_exec(c, "COMMENT ON TABLE public.interventions IS '" MARK "'", err)))
+		goto out;
 	rc = 0;
 out:
 	pg_close(c);

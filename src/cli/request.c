@@ -96,10 +96,11 @@ int cli_request(const struct cli *c, enum walmill_setting listener, const char *
 		goto out;
 	text = buf_cstr(&raw);
 	end = strstr(text, "\r\n\r\n");
-	if (sscanf(text, "HTTP/1.1 %u", ret_status) != 1 || !end) {
+	if (strncmp(text, "HTTP/1.1 ", 9) != 0 || !end) {
 		err_set(err, ERR_PROTOCOL, "what listens on %s:%u does not answer like walmill", list[0].host, list[0].port);
 		goto out;
 	}
+	*ret_status = (unsigned)strtoul(text + 9, NULL, 10);
 	end += 4;
 	buf_put(answer, end, raw.len - (size_t)(end - text));
 	rc = 0;

@@ -211,7 +211,7 @@ static bool parse_address(const char *address, struct sockaddr_storage *ret, soc
 	memcpy(host, address, n);
 	host[n] = '\0';
 	if (strcmp(host, "localhost") == 0)
-		strcpy(host, "127.0.0.1");
+		snprintf(host, sizeof(host), "127.0.0.1");
 	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons((uint16_t)port);
