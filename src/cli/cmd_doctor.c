@@ -128,7 +128,8 @@ static int look(struct report *r, struct pg_conn *c, struct arena *a, struct err
 			return -1;
 		check_columns(r, t, a);
 	}
-	say(r, n ? OK : WARNING, arena_printf(a, "%u tables", n), NULL);
+	say(r, n ? OK : WARNING, arena_printf(a, "%u tables that can be captured", n),
+		n ? NULL : "name the database that has your tables: --source 'host=... dbname=...'");
 	return 0;
 }
 

@@ -1,12 +1,69 @@
 /* walmill job and walmill verify, through the running instance's jobs API. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/js.h"
 #include "cli/cli.h"
 
 static const char *name_option;
 static bool replace;
+
+/*
+ * Submitting returns at once, as Flink's does; whether the SQL can be run is known when planning is over, which takes the source some
+ * milliseconds. One look at the job; *ret_planned says that there is no need for another.
+ */
+static int look(struct cli *c, const char *name, bool *ret_planned)
+{
+	struct buf path = BUF_INIT(4096), answer = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	struct js_reader r;
+	struct js_token t;
+	bool failed = false;
+	int rc;
+
+	buf_puts(&path, "/jobs/");
+	cli_put_escaped(&path, name);
+	rc = cli_call(c, SET_JOBS_LISTEN, "GET", buf_cstr(&path), VIEW_NULL, &answer);
+	*ret_planned = rc != 0;
+	js_reader_init(&r, buf_view(&answer), 0);
+	while (rc == 0 && js_next(&r, &t) != JS_END && t.kind != JS_BAD) {
+		if (r.depth != 2 || t.kind != JS_STRING)
+			continue;
+		if (view_is(t.key, "state"))
+			failed = view_is(t.text, "FAILED");
+		else if (view_is(t.key, "step"))
+			*ret_planned = failed || (t.text.len > 0 && !view_is(t.text, "planning"));
+		else if (view_is(t.key, "error"))
+			err_set(&err, ERR_INVALID, "job \"%s\": %s", name, arena_str(&a, js_unescape(&a, t.text, t.text_escaped)));
+		else if (view_is(t.key, "detail"))
+			err_detail(&err, "%s", arena_str(&a, js_unescape(&a, t.text, t.text_escaped)));
+		else if (view_is(t.key, "hint"))
+			err_hint(&err, "%s", arena_str(&a, js_unescape(&a, t.text, t.text_escaped)));
+	}
+	if (failed)
+		rc = cli_error(&err);
+	arena_release(&a);
+	buf_release(&path);
+	buf_release(&answer);
+	return rc;
+}
+
+/* 0 once the job is planned, also when that takes so long that it is left to `walmill job list`. */
+static int await_plan(struct cli *c, const char *name)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	bool planned = false;
+	int rc = 0, i;
+
+	for (i = 0; i < 500 && !planned; i++) {
+		rc = look(c, name, &planned);
+		if (!planned)
+			nanosleep(&pause, NULL);
+	}
+	return rc;
+}
 
 static int submit(struct cli *c)
 {
@@ -35,8 +92,12 @@ static int submit(struct cli *c)
 	rc = io_read_file(io_system(), c->argv[0], &body, &err)
 		? cli_error(&err)
 		: cli_call(c, SET_JOBS_LISTEN, "POST", buf_cstr(&path), buf_view(&body), &answer);
+	if (rc == 0 && c->json)
+		printf("%s\n", buf_cstr(&answer));
 	if (rc == 0)
-		printf(c->json ? "%s\n" : "submitted: %s\n", buf_cstr(&answer));
+		rc = await_plan(c, name);
+	if (rc == 0 && !c->json)
+		printf("submitted: job \"%s\"\n", name);
 	buf_release(&body);
 	buf_release(&answer);
 	buf_release(&path);
