@@ -134,11 +134,30 @@ static const char *const harmless[] = {
 
 /* They change what is published or read, and walmill does not have them: better refused than half obeyed. */
 static const char *const refused[] = {
-	"column.include.list", "column.exclude.list", "message.key.columns", "column.propagate.source.type", "datatype.propagate.source.type",
-	"snapshot.select.statement.overrides", "snapshot.include.collection.list", "signal.data.collection", "provide.transaction.metadata",
-	"heartbeat.action.query", "converters", "post.processors", "predicates", "publish.via.partition.root", "replica.identity.autoset.values",
-	"message.prefix.include.list", "message.prefix.exclude.list", "notification.enabled.channels", "database.initial.statements",
-	"topic.heartbeat.name", "slot.stream.params", "read.only", "xmin.fetch.interval.ms", "table.ignore.builtin",
+	"column.include.list",
+	"column.exclude.list",
+	"message.key.columns",
+	"column.propagate.source.type",
+	"datatype.propagate.source.type",
+	"snapshot.select.statement.overrides",
+	"snapshot.include.collection.list",
+	"signal.data.collection",
+	"provide.transaction.metadata",
+	"heartbeat.action.query",
+	"converters",
+	"post.processors",
+	"predicates",
+	"publish.via.partition.root",
+	"replica.identity.autoset.values",
+	"message.prefix.include.list",
+	"message.prefix.exclude.list",
+	"notification.enabled.channels",
+	"database.initial.statements",
+	"topic.heartbeat.name",
+	"slot.stream.params",
+	"read.only",
+	"xmin.fetch.interval.ms",
+	"table.ignore.builtin",
 };
 
 static const char *const refused_starts[] = {
@@ -170,8 +189,10 @@ static int check_others(struct config_reader *r, struct err *err)
 		for (i = 0; i < COUNT(refused_starts); i++)
 			stop = stop || view_starts(key, refused_starts[i]);
 		if (stop) {
-			err_set(err, ERR_UNSUPPORTED, "configuration \"%.*s\" is not supported by this version of walmill", (int)key.len, (const char *)key.ptr);
-			err_detail(err, "It changes what is captured or published, so that ignoring it would give other events than the file asks for.");
+			err_set(err, ERR_UNSUPPORTED, "configuration \"%.*s\" is not supported by this version of walmill", (int)key.len,
+				(const char *)key.ptr);
+			err_detail(
+				err, "It changes what is captured or published, so that ignoring it would give other events than the file asks for.");
 			return err_hint(err, "Take it out of the configuration, or keep this connector on Kafka Connect.");
 		}
 		if (map_get(&r->asked, key) || listed(harmless, COUNT(harmless), key) || listed(refused, COUNT(refused), key))
@@ -274,15 +295,17 @@ static void read_source(struct config_reader *r)
 
 static void read_modes(struct config_reader *r)
 {
-	static const struct config_choice snapshots[] = {{"initial", SNAPSHOT_INITIAL}, {"no_data", SNAPSHOT_NO_DATA}, {"never", SNAPSHOT_NO_DATA}, {NULL, 0}};
+	static const struct config_choice snapshots[] = {
+		{"initial", SNAPSHOT_INITIAL}, {"no_data", SNAPSHOT_NO_DATA}, {"never", SNAPSHOT_NO_DATA}, {NULL, 0}};
 	static const struct config_choice publications[] = {{"disabled", PUBLICATION_DISABLED}, {"all_tables", PUBLICATION_ALL_TABLES},
 		{"filtered", PUBLICATION_FILTERED}, {"no_tables", PUBLICATION_NO_TABLES}, {NULL, 0}};
-	static const struct config_choice decimals[] = {{"precise", DECIMAL_PRECISE}, {"double", DECIMAL_DOUBLE}, {"string", DECIMAL_STRING}, {NULL, 0}};
+	static const struct config_choice decimals[] = {
+		{"precise", DECIMAL_PRECISE}, {"double", DECIMAL_DOUBLE}, {"string", DECIMAL_STRING}, {NULL, 0}};
 	static const struct config_choice times[] = {{"adaptive", TIME_ADAPTIVE}, {"adaptive_time_microseconds", TIME_ADAPTIVE_MICROS},
 		{"connect", TIME_CONNECT}, {"isostring", TIME_ISOSTRING}, {"microseconds", TIME_MICROS}, {"nanoseconds", TIME_NANOS}, {NULL, 0}};
 	static const struct config_choice intervals[] = {{"numeric", INTERVAL_NUMERIC}, {"string", INTERVAL_STRING}, {NULL, 0}};
-	static const struct config_choice binaries[] = {{"bytes", BINARY_BYTES}, {"base64", BINARY_BASE64}, {"base64-url-safe", BINARY_BASE64_URL},
-		{"hex", BINARY_HEX}, {NULL, 0}};
+	static const struct config_choice binaries[] = {
+		{"bytes", BINARY_BYTES}, {"base64", BINARY_BASE64}, {"base64-url-safe", BINARY_BASE64_URL}, {"hex", BINARY_HEX}, {NULL, 0}};
 	static const struct config_choice plugins[] = {{"pgoutput", 0}, {NULL, 0}};
 	static const struct config_choice adjust[] = {{"none", 0}, {NULL, 0}};
 	struct connector_config *c = r->config;
@@ -297,7 +320,8 @@ static void read_modes(struct config_reader *r)
 	config_choice(r, "schema.name.adjustment.mode", adjust, 0);
 	config_choice(r, "field.name.adjustment.mode", adjust, 0);
 	if (c->dialect == DIALECT_2_6 && c->times >= TIME_ISOSTRING)
-		config_fault(r, "time.precision.mode", config_get(r, "time.precision.mode"), "Value must be one of adaptive, adaptive_time_microseconds, connect");
+		config_fault(r, "time.precision.mode", config_get(r, "time.precision.mode"),
+			"Value must be one of adaptive, adaptive_time_microseconds, connect");
 }
 
 static void read_skipped(struct config_reader *r)
@@ -362,7 +386,8 @@ static void read_names(struct config_reader *r)
 		}
 	c->slot = config_string(r, "slot.name", "debezium");
 	if (!slot_name_ok(c->slot))
-		config_fault(r, "slot.name", c->slot, "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63");
+		config_fault(r, "slot.name", c->slot,
+			"Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63");
 	c->publication = config_string(r, "publication.name", "dbz_publication");
 	c->delimiter = config_string(r, "topic.delimiter", ".");
 	c->unavailable = config_string(r, "unavailable.value.placeholder", "__debezium_unavailable_value");

@@ -2,8 +2,8 @@
  * A connector's configuration: the flat map of strings that Debezium's users write, read into typed fields.
  *
  * Three kinds of keys. Known ones are checked and obeyed. Unknown ones (a JVM's tuning, another tool's) are kept, ignored and listed as
- * warnings, because an unchanged file must work. Ones that Debezium knows and that would change the published bytes in a way walmill does not
- * have are refused by name: silently ignoring a mask would publish what its owner wanted hidden. Nothing in a configuration can name
+ * warnings, because an unchanged file must work. Ones that Debezium knows and that would change the published bytes in a way walmill does
+ * not have are refused by name: silently ignoring a mask would publish what its owner wanted hidden. Nothing in a configuration can name
  * code, a URL to fetch, or a file outside the connection's certificates: class names are looked up in a fixed table.
  */
 #ifndef WALMILL_CAPTURE_CONFIG_H
@@ -81,7 +81,8 @@ struct connector_config {
  * Reads {"key":"value",...} (numbers and booleans are taken as their text). ERR_INVALID with every fault that was found, one a
  * line in the detail, in Connect's words where Connect has them; ERR_UNSUPPORTED when a key is refused.
  */
-int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, struct connector_config **ret, struct err *err) WM_MUST_USE;
+int connector_config_read(
+	struct view json, struct view name, enum capture_dialect dialect, struct connector_config **ret, struct err *err) WM_MUST_USE;
 void connector_config_free(struct connector_config *c);
 
 /* Whether a table is captured under this configuration. */

@@ -98,7 +98,8 @@ static void read_unwrap(struct config_reader *r, struct transform *t)
 		t->deletes = (enum delete_mode)config_choice(r, key_of(r, t->name, "delete.handling.mode"), legacy, DELETE_DROP);
 		t->drop_tombstones = config_bool(r, key_of(r, t->name, "drop.tombstones"), true);
 	}
-	read_fields(r, key_of(r, t->name, "add.fields"), config_string(r, key_of(r, t->name, "add.fields.prefix"), "__"), &t->add_fields, &t->nadd_fields);
+	read_fields(r, key_of(r, t->name, "add.fields"), config_string(r, key_of(r, t->name, "add.fields.prefix"), "__"), &t->add_fields,
+		&t->nadd_fields);
 	read_fields(r, key_of(r, t->name, "add.headers"), config_string(r, key_of(r, t->name, "add.headers.prefix"), "__"), &t->add_headers,
 		    &t->nadd_headers);
 	refuse_option(r, t->name, "route.by.field", "");

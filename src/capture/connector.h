@@ -2,8 +2,8 @@
  * Connectors: one thread each, from connecting to streaming, with everything that may go wrong on the way.
  *
  * A connector owns the change_out that it is given. Its thread is the only one that touches the source connection, the encoders and the
- * change_out; others see it through connector_status() and steer it through the calls below, which return at once (but for free, which waits
- * for the thread to leave); what the thread is waiting for on the server is interrupted.
+ * change_out; others see it through connector_status() and steer it through the calls below, which return at once (but for free, which
+ * waits for the thread to leave); what the thread is waiting for on the server is interrupted.
  *
  * Steps of a session (the `step` of the status): connecting, checking, publication, slot, snapshot, streaming; waiting = before another
  * try. An error that may pass by itself (connection lost, slot busy, disk full) is retried with back-off for ever, as a source that comes

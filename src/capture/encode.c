@@ -27,7 +27,8 @@ static const struct pg_datum *datum(const struct table_encoder *e, const struct 
 }
 
 /* One member's value. `old` supplies unchanged out-of-line values when it is a whole row. */
-static int put_member(struct table_encoder *e, struct buf *b, uint32_t i, const struct pg_datum *d, const struct pg_tuple *old, struct err *err)
+static int put_member(
+	struct table_encoder *e, struct buf *b, uint32_t i, const struct pg_datum *d, const struct pg_tuple *old, struct err *err)
 {
 	const struct column_encoder *ce = &e->columns[i];
 	enum put_result rc;
@@ -197,7 +198,8 @@ static int put_envelope(struct table_encoder *e, struct buf *b, enum change_op o
 
 /* ---- flattened ---- */
 
-static void put_added(const struct table_encoder *e, struct buf *b, const struct added *f, enum change_op op, const struct change_origin *o, bool quote)
+static void put_added(
+	const struct table_encoder *e, struct buf *b, const struct added *f, enum change_op op, const struct change_origin *o, bool quote)
 {
 	switch (f->kind) {
 	case ADDED_CONSTANT:
@@ -295,7 +297,8 @@ static void added_headers(struct table_encoder *e, enum change_op op, const stru
 	}
 }
 
-static int send(struct table_encoder *e, const struct buf *key, struct view value, const struct change_origin *o, emit_fn emit, void *arg, struct err *err)
+static int send(struct table_encoder *e, const struct buf *key, struct view value, const struct change_origin *o, emit_fn emit, void *arg,
+	struct err *err)
 {
 	struct change_record rec = {.key = key->len ? buf_view(key) : VIEW_NULL, .value = value, .headers = e->header_list,
 				    .nheaders = e->nheader_list, .timestamp_ms = o->now_us / 1000};
@@ -308,7 +311,8 @@ static int send(struct table_encoder *e, const struct buf *key, struct view valu
 }
 
 /* What the unwrap transform leaves of a delete: a row, a null that keeps its schema, a real null, or nothing. */
-static int send_flat_delete(struct table_encoder *e, const struct pg_tuple *old, const struct change_origin *o, emit_fn emit, void *arg, struct err *err)
+static int send_flat_delete(
+	struct table_encoder *e, const struct pg_tuple *old, const struct change_origin *o, emit_fn emit, void *arg, struct err *err)
 {
 	struct view value;
 
@@ -427,10 +431,12 @@ int table_encode(struct table_encoder *e, enum change_op op, const struct pg_tup
 
 int encode_heartbeat(const struct connector_config *c, int64_t now_us, emit_fn emit, void *arg, struct err *err)
 {
-	static const char key_schema[] = "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"serverName\"}],"
-					 "\"optional\":false,\"name\":\"io.debezium.connector.common.ServerNameKey\",\"version\":1},\"payload\":";
-	static const char value_schema[] = "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int64\",\"optional\":false,\"field\":\"ts_ms\"}],"
-					   "\"optional\":false,\"name\":\"io.debezium.connector.common.Heartbeat\",\"version\":1},\"payload\":";
+	static const char key_schema[] =
+		"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"string\",\"optional\":false,\"field\":\"serverName\"}],"
+		"\"optional\":false,\"name\":\"io.debezium.connector.common.ServerNameKey\",\"version\":1},\"payload\":";
+	static const char value_schema[] =
+		"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int64\",\"optional\":false,\"field\":\"ts_ms\"}],"
+		"\"optional\":false,\"name\":\"io.debezium.connector.common.Heartbeat\",\"version\":1},\"payload\":";
 	struct buf key = BUF_INIT(4096), value = BUF_INIT(4096);
 	struct change_record rec;
 	struct emitted out = {&rec, NULL, 0};

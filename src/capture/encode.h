@@ -1,9 +1,9 @@
 /*
  * Row changes to records: a table schema and a connector's configuration compiled once, then one call per change.
  *
- * All of Debezium's envelope, JsonConverter's schema wrapping and the transforms of the configuration happen at compile time as far as they can: what is the same
- * for every row (schemas, names, the constant parts of `source`) is kept as bytes. A change gives up to three records (a key change: delete,
- * tombstone, create).
+ * All of Debezium's envelope, JsonConverter's schema wrapping and the transforms of the configuration happen at compile time as far as they
+ * can: what is the same for every row (schemas, names, the constant parts of `source`) is kept as bytes. A change gives up to three records
+ * (a key change: delete, tombstone, create).
  *
  * One thread, the connector's. What is handed to the emit function lives until it returns.
  */
@@ -61,7 +61,8 @@ int table_encode(struct table_encoder *e, enum change_op op, const struct pg_tup
 /* A heartbeat record for this configuration. */
 int encode_heartbeat(const struct connector_config *c, int64_t now_us, emit_fn emit, void *arg, struct err *err) WM_MUST_USE;
 
-/* A topic's name after the configuration's routers, and the name under which schemas are published (by-logical-table routers change it too). */
+/* A topic's name after the configuration's routers, and the name under which schemas are published (by-logical-table routers change it
+ * too). */
 int encode_route(const struct connector_config *c, struct view topic, struct arena *a, struct view *ret_topic, struct view *ret_schema_name,
 		 struct err *err) WM_MUST_USE;
 

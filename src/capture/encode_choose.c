@@ -149,7 +149,8 @@ static void choose_enum(struct value_encoder *e, const struct column *col, struc
 	buf_release(&allowed);
 }
 
-static bool choose(struct value_encoder *e, const struct connector_config *c, const struct column *col, const struct type *t, struct arena *a)
+static bool choose(
+	struct value_encoder *e, const struct connector_config *c, const struct column *col, const struct type *t, struct arena *a)
 {
 	int precision = t->typmod < 0 || t->typmod > 6 ? 6 : t->typmod;
 
@@ -233,14 +234,16 @@ bool value_encoder_init(struct value_encoder *ret, const struct connector_config
 	/* the driver knows no elements of these two */
 	if (col->elem.kind == VALUE_INTERVAL || col->elem.kind == VALUE_NAME || !choose(elem, c, col, &col->elem, a))
 		return false;
-	schema = arena_printf(a, "\"array\",\"items\":{\"type\":%.*s,\"optional\":%s%.*s}", (int)elem->schema.len, (const char *)elem->schema.ptr,
-			      col->elem.kind == VALUE_ENUM ? "false" : "true", (int)elem->schema_tail.len, (const char *)elem->schema_tail.ptr);
+	schema =
+		arena_printf(a, "\"array\",\"items\":{\"type\":%.*s,\"optional\":%s%.*s}", (int)elem->schema.len, (const char *)elem->schema.ptr,
+			col->elem.kind == VALUE_ENUM ? "false" : "true", (int)elem->schema_tail.len, (const char *)elem->schema_tail.ptr);
 	set(ret, put_array, FORM_ARRAY, schema, "", "[]");
 	ret->elem = elem;
 	return true;
 }
 
-struct view value_encoder_unavailable(const struct value_encoder *e, const struct connector_config *c, const struct column *col, struct arena *a)
+struct view value_encoder_unavailable(
+	const struct value_encoder *e, const struct connector_config *c, const struct column *col, struct arena *a)
 {
 	struct buf b = BUF_INIT(1 << 20);
 	struct view out;
@@ -270,8 +273,9 @@ struct view value_encoder_unavailable(const struct value_encoder *e, const struc
 struct view value_encoder_function_default(const struct value_encoder *e, const struct column *col)
 {
 	struct view expr = col->default_expr;
-	bool now = view_starts(expr, "now()") || view_starts(expr, "CURRENT_") || view_starts(expr, "LOCALTIME") || view_starts(expr, "('now'") ||
-		   view_starts(expr, "transaction_timestamp()") || view_starts(expr, "statement_timestamp()") || view_starts(expr, "clock_timestamp()");
+	bool now = view_starts(expr, "now()") || view_starts(expr, "CURRENT_") || view_starts(expr, "LOCALTIME") ||
+		view_starts(expr, "('now'") || view_starts(expr, "transaction_timestamp()") || view_starts(expr, "statement_timestamp()") ||
+		view_starts(expr, "clock_timestamp()");
 	size_t i;
 
 	if (!expr.ptr || view_starts(expr, "NULL::"))

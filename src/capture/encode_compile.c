@@ -45,7 +45,8 @@ int encode_route(const struct connector_config *c, struct view topic, struct are
 		topic = to;
 	}
 	if (topic.len == 0 || topic.len > 249)
-		return err_set(err, ERR_INVALID, "topic name \"%.*s\" has %zu characters, 1 to 249 are allowed", (int)topic.len, (const char *)topic.ptr, topic.len);
+		return err_set(err, ERR_INVALID, "topic name \"%.*s\" has %zu characters, 1 to 249 are allowed", (int)topic.len,
+			(const char *)topic.ptr, topic.len);
 	*ret_topic = topic;
 	*ret_schema_name = schema_name;
 	return 0;
@@ -97,9 +98,11 @@ static void put_source_schema(struct buf *b, enum capture_dialect d)
 	put_field(b, "string", false, "connector");
 	put_field(b, "string", false, "name");
 	put_field(b, "int64", false, "ts_ms");
-	buf_printf(b, ",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\"%s\"},"
-		   "\"default\":\"false\",\"field\":\"snapshot\"}", d == DIALECT_2_6 ? "true,last,false,incremental"
-		   : "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental");
+	buf_printf(b,
+		",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":\"%s\"},"
+		"\"default\":\"false\",\"field\":\"snapshot\"}",
+		d == DIALECT_2_6 ? "true,last,false,incremental"
+						 : "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental");
 	put_field(b, "string", false, "db");
 	put_field(b, "string", true, "sequence");
 	put_field(b, "int64", true, "ts_us");
@@ -183,9 +186,17 @@ static const struct {
 	const char *block, *field;
 	enum added_kind kind;
 } known_fields[] = {
-	{"", "op", ADDED_OP}, {"", "ts_ms", ADDED_TS_MS}, {"", "ts_us", ADDED_TS_US}, {"", "ts_ns", ADDED_TS_NS},
-	{"source", "ts_ms", ADDED_SOURCE_TS_MS}, {"source", "ts_us", ADDED_SOURCE_TS_US}, {"source", "ts_ns", ADDED_SOURCE_TS_NS},
-	{"source", "snapshot", ADDED_SNAPSHOT}, {"source", "sequence", ADDED_SEQUENCE}, {"source", "txId", ADDED_TXID}, {"source", "lsn", ADDED_LSN},
+	{"", "op", ADDED_OP},
+	{"", "ts_ms", ADDED_TS_MS},
+	{"", "ts_us", ADDED_TS_US},
+	{"", "ts_ns", ADDED_TS_NS},
+	{"source", "ts_ms", ADDED_SOURCE_TS_MS},
+	{"source", "ts_us", ADDED_SOURCE_TS_US},
+	{"source", "ts_ns", ADDED_SOURCE_TS_NS},
+	{"source", "snapshot", ADDED_SNAPSHOT},
+	{"source", "sequence", ADDED_SEQUENCE},
+	{"source", "txId", ADDED_TXID},
+	{"source", "lsn", ADDED_LSN},
 };
 
 static struct view json_constant(struct table_encoder *e, struct view text)
@@ -221,7 +232,8 @@ static struct view source_constant(struct table_encoder *e, struct view field, s
 	return VIEW_NULL;
 }
 
-static int compile_added(struct table_encoder *e, const struct add_field *from, unsigned n, struct view database, struct added **ret, struct err *err)
+static int compile_added(
+	struct table_encoder *e, const struct add_field *from, unsigned n, struct view database, struct added **ret, struct err *err)
 {
 	unsigned i, k;
 
@@ -245,9 +257,9 @@ static int compile_added(struct table_encoder *e, const struct add_field *from, 
 		to->constant = view_is(block, "transaction") ? view_str("null") : block.len && !view_is(block, "source") ? VIEW_NULL
 			: source_constant(e, field, database);
 		if (!to->constant.ptr)
-			return err_set(err, ERR_INVALID, "transform \"%.*s\" adds field \"%.*s%s%.*s\", which events do not have", (int)e->unwrap->name.len,
-				       (const char *)e->unwrap->name.ptr, (int)block.len, (const char *)block.ptr, block.len ? "." : "", (int)field.len,
-				       (const char *)field.ptr);
+			return err_set(err, ERR_INVALID, "transform \"%.*s\" adds field \"%.*s%s%.*s\", which events do not have",
+				(int)e->unwrap->name.len, (const char *)e->unwrap->name.ptr, (int)block.len, (const char *)block.ptr, block.len ? "." : "",
+				(int)field.len, (const char *)field.ptr);
 	}
 	return 0;
 }
@@ -390,8 +402,8 @@ static void compile_value(struct table_encoder *e, struct view name, struct view
 	e->source_open = view_str(arena_printf(&e->arena, "{\"version\":\"%s\",\"connector\":\"postgresql\",\"name\":%.*s,\"ts_ms\":",
 		e->config->dialect == DIALECT_2_6 ? DEBEZIUM_2_6 : DEBEZIUM_3_2, (int)prefix.len, (const char *)prefix.ptr));
 	e->source_mid = view_str(arena_printf(&e->arena, ",\"db\":%.*s,\"sequence\":", (int)db.len, (const char *)db.ptr));
-	e->source_table = view_str(arena_printf(&e->arena, ",\"schema\":%.*s,\"table\":%.*s,\"txId\":", (int)schema.len, (const char *)schema.ptr,
-						(int)table.len, (const char *)table.ptr));
+	e->source_table = view_str(arena_printf(&e->arena, ",\"schema\":%.*s,\"table\":%.*s,\"txId\":", (int)schema.len,
+		(const char *)schema.ptr, (int)table.len, (const char *)table.ptr));
 	buf_release(&b);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Values to JSON; see encode_value.h. The binary formats are those of the server's *_send functions (src/backend/utils/adt); what Debezium makes
- * of the values was observed on recorded events. Choice by type and settings: encode_choose.c.
+ * Values to JSON; see encode_value.h. The binary formats are those of the server's *_send functions (src/backend/utils/adt); what Debezium
+ * makes of the values was observed on recorded events. Choice by type and settings: encode_choose.c.
  */
 #include "capture/encode_value.h"
 
@@ -288,8 +288,8 @@ enum put_result put_decimal_double(struct buf *b, const struct value_encoder *e,
 }
 
 /*
- * The unscaled value as a big integer, most significant byte first, minimal two's complement (java.math.BigInteger.toByteArray). Computed in
- * place by multiply-and-add over 32-bit limbs; numerics of a few digits take one or two limbs.
+ * The unscaled value as a big integer, most significant byte first, minimal two's complement (java.math.BigInteger.toByteArray). Computed
+ * in place by multiply-and-add over 32-bit limbs; numerics of a few digits take one or two limbs.
  */
 enum { LIMBS_MAX = 16 * 1024 };
 

@@ -1,6 +1,7 @@
 /*
  * One column's value from the server's binary send format to the JSON that Debezium's PostgreSQL connector and Connect's JsonConverter
- * make of it. What is chosen by type and configuration is chosen once, when a table is compiled; per row there is one call through a pointer.
+ * make of it. What is chosen by type and configuration is chosen once, when a table is compiled; per row there is one call through a
+ * pointer.
  */
 #ifndef WALMILL_CAPTURE_ENCODE_VALUE_H
 #define WALMILL_CAPTURE_ENCODE_VALUE_H
@@ -34,7 +35,8 @@ struct value_encoder {
 bool value_encoder_init(struct value_encoder *ret, const struct connector_config *c, const struct column *col, struct arena *a);
 
 /* The JSON that stands for an unchanged out-of-line value of this column. */
-struct view value_encoder_unavailable(const struct value_encoder *e, const struct connector_config *c, const struct column *col, struct arena *a);
+struct view value_encoder_unavailable(
+	const struct value_encoder *e, const struct connector_config *c, const struct column *col, struct arena *a);
 
 /* The schema default of a function such as now() or nextval(), by the value's kind; ptr NULL when there is none. */
 struct view value_encoder_function_default(const struct value_encoder *e, const struct column *col);

@@ -105,7 +105,8 @@ static bool put_group(pcre2_match_data *m, struct buf *b, struct view subject, u
 	return true;
 }
 
-static bool put_reference(const struct regex *r, pcre2_match_data *m, struct buf *b, struct view subject, const uint8_t **p, const uint8_t *end)
+static bool put_reference(
+	const struct regex *r, pcre2_match_data *m, struct buf *b, struct view subject, const uint8_t **p, const uint8_t *end)
 {
 	uint32_t group = 0;
 	char name[64];
@@ -156,6 +157,7 @@ int regex_replace(const struct regex *r, struct view subject, struct view replac
 		*ret = arena_view(a, buf_view(&b));
 	buf_release(&b);
 	pcre2_match_data_free(m);
-	return good ? 0 : err_set(err, ERR_INVALID, "replacement \"%.*s\" names a group that the regular expression does not have", (int)replacement.len,
-				  (const char *)replacement.ptr);
+	return good ? 0
+				: err_set(err, ERR_INVALID, "replacement \"%.*s\" names a group that the regular expression does not have",
+					  (int)replacement.len, (const char *)replacement.ptr);
 }

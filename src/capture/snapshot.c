@@ -1,8 +1,10 @@
 /*
- * Snapshots: every wanted table read by binary COPY inside one transaction that has imported the slot's snapshot, published as rows with op r.
+ * Snapshots: every wanted table read by binary COPY inside one transaction that has imported the slot's snapshot, published as rows with op
+ * r.
  *
  * Rows go out in parts (units marked part), so that memory and the log's open unit stay small; the last unit says that the snapshot is
- * complete and where the stream goes on. A part without its end means nothing to jobs, and the first part of a new attempt says that it replaces the tables.
+ * complete and where the stream goes on. A part without its end means nothing to jobs, and the first part of a new attempt says that it
+ * replaces the tables.
  *
  * One row is held back at all times, because Debezium marks the last row of a table and of all tables, and a row is only known to be
  * the last when no other follows.
@@ -173,8 +175,10 @@ static int snapshot_facts(struct snapshot *s, struct err *err)
 {
 	struct pg_result *r;
 
-	if (pg_query(s->c->plain, "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::int8, pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) % 4294967296",
-		     0, NULL, &r, err))
+	if (pg_query(s->c->plain,
+			"SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::int8, "
+			"pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) % 4294967296",
+			0, NULL, &r, err))
 		return -1;
 	s->source_us = pg_int(r, 0, 0);
 	s->xid = (uint32_t)pg_int(r, 0, 1);

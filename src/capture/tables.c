@@ -1,9 +1,9 @@
 /*
  * The tables of a connector: stored schemas, compiled encoders, and what a RELATION message says against what the catalog says.
  *
- * The stream has no DDL. A RELATION message tells names and types as they were when the rows were written; the catalog tells keys, defaults and
- * attribute numbers as they are now, which may be later. The message decides which columns there are and of what type; the catalog, and failing it the newest stored
- * version, supply the rest.
+ * The stream has no DDL. A RELATION message tells names and types as they were when the rows were written; the catalog tells keys, defaults
+ * and attribute numbers as they are now, which may be later. The message decides which columns there are and of what type; the catalog, and
+ * failing it the newest stored version, supply the rest.
  */
 #include <stdio.h>
 
@@ -170,7 +170,8 @@ int tables_add_catalog(struct connector *c, uint32_t oid, struct captured **ret,
 /* ---- RELATION messages ---- */
 
 /* A column that is neither in the catalog nor stored: dropped since. What is left of it is its type and its place. */
-static int add_unknown(struct connector *c, struct captured *t, struct column *col, const struct pgoutput_column *m, int16_t after, struct err *err)
+static int add_unknown(
+	struct connector *c, struct captured *t, struct column *col, const struct pgoutput_column *m, int16_t after, struct err *err)
 {
 	static const char sql[] = "SELECT p.typtype, p.typbasetype, p.typtypmod FROM pg_catalog.pg_type p WHERE p.oid = $1::oid";
 	char number[16];
@@ -208,7 +209,8 @@ static const struct column *same_column(const struct table *t, const struct pgou
 }
 
 /* The table as the message has it, from the catalog's columns where they agree, from the stored ones where those do. */
-static int reconcile(struct connector *c, struct captured *t, const struct table *catalog, const struct pgoutput_message *m, struct err *err)
+static int reconcile(
+	struct connector *c, struct captured *t, const struct table *catalog, const struct pgoutput_message *m, struct err *err)
 {
 	const struct table *stored = known(c, m->relation);
 	struct table *made = arena_zalloc(&t->arena, sizeof(*made));

@@ -78,8 +78,8 @@ int unit_heartbeat(struct connector *c, struct err *err)
 	int64_t now = io_now_us(c->io);
 	int rc = -1;
 
-	plain = view_str(arena_printf(&a, "%.*s%.*s%.*s", (int)cfg->heartbeat_prefix.len, (const char *)cfg->heartbeat_prefix.ptr, (int)cfg->delimiter.len,
-				      (const char *)cfg->delimiter.ptr, (int)cfg->prefix.len, (const char *)cfg->prefix.ptr));
+	plain = view_str(arena_printf(&a, "%.*s%.*s%.*s", (int)cfg->heartbeat_prefix.len, (const char *)cfg->heartbeat_prefix.ptr,
+		(int)cfg->delimiter.len, (const char *)cfg->delimiter.ptr, (int)cfg->prefix.len, (const char *)cfg->prefix.ptr));
 	if (encode_route(cfg, plain, &a, &topic, &schema_name, err) || c->out->ops->topic(c->out, topic, &to.topic, err))
 		goto out;
 	payload_begin(&c->payload);

@@ -1,9 +1,9 @@
 /*
  * GROUP BY: a group per key, folded row by row, rendered when the step ends.
  *
- * A group's memory is one block: struct group, then each aggregate's state (flow/accum.h), or for min, max and DISTINCT a struct pointing at
- * a multiset. What a group passed on last is kept as a stored row, so that the end of a step passes on the old row taken away and the new one
- * added, and nothing at all where they are the same.
+ * A group's memory is one block: struct group, then each aggregate's state (flow/accum.h), or for min, max and DISTINCT a struct pointing
+ * at a multiset. What a group passed on last is kept as a stored row, so that the end of a step passes on the old row taken away and the
+ * new one added, and nothing at all where they are the same.
  */
 #include "base/mem.h"
 #include "flow/flow_int.h"

@@ -118,7 +118,8 @@ static int build_join(struct op *op, struct err *err)
 	return 0;
 }
 
-static int build_op(struct flow *f, struct statement *s, uint32_t statement, const struct sql_node *n, struct op *parent, uint32_t input, struct err *err)
+static int build_op(
+	struct flow *f, struct statement *s, uint32_t statement, const struct sql_node *n, struct op *parent, uint32_t input, struct err *err)
 {
 	struct op *op = arena_zalloc(&f->arena, sizeof(*op));
 	uint32_t i;
@@ -155,7 +156,8 @@ static int build_op(struct flow *f, struct statement *s, uint32_t statement, con
 	return rc;
 }
 
-int flow_new(const struct sql_job *job, struct tz_cache *zones, const struct flow_key *keys, size_t memory_max, struct flow **ret, struct err *err)
+int flow_new(
+	const struct sql_job *job, struct tz_cache *zones, const struct flow_key *keys, size_t memory_max, struct flow **ret, struct err *err)
 {
 	struct flow *f = mem_zalloc(sizeof(*f));
 	uint32_t i;
@@ -171,7 +173,8 @@ int flow_new(const struct sql_job *job, struct tz_cache *zones, const struct flo
 	for (i = 0; i < job->ntables; i++) {
 		if (job->tables[i].npk)
 			continue;
-		err_set(err, ERR_UNSUPPORTED, "table \"%s.%s\" has no primary key, so that its rows cannot be told apart", job->tables[i].schema, job->tables[i].name);
+		err_set(err, ERR_UNSUPPORTED, "table \"%s.%s\" has no primary key, so that its rows cannot be told apart", job->tables[i].schema,
+			job->tables[i].name);
 		err_hint(err, "Give it one: ALTER TABLE ... ADD PRIMARY KEY (...);");
 		goto fail;
 	}
@@ -293,8 +296,8 @@ static struct view pk_of(struct flow *f, const struct sql_table *t, const struct
 	return buf_view(&f->keybuf);
 }
 
-static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const struct value *row, const struct value *old, struct view stored,
-		       struct err *err)
+static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const struct value *row, const struct value *old,
+	struct view stored, struct err *err)
 {
 	struct blob *was = e->value;
 
@@ -328,8 +331,8 @@ int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const b
 		if (!unchanged[i])
 			continue;
 		if (!was)
-			return err_set(err, ERR_STATE, "an update of table \"%s.%s\" leaves column \"%s\" unchanged, but the row was never seen", t->schema, t->name,
-				       t->columns[i].name);
+			return err_set(err, ERR_STATE, "an update of table \"%s.%s\" leaves column \"%s\" unchanged, but the row was never seen",
+				t->schema, t->name, t->columns[i].name);
 		merged = arena_alloc(&f->scratch, t->ncolumns * sizeof(*merged));
 		memcpy(merged, row, t->ncolumns * sizeof(*merged));
 		for (; i < t->ncolumns; i++)
@@ -431,8 +434,8 @@ bool flow_failed(const struct flow *f, struct err *err)
 		if (!s->duplicates)
 			continue;
 		if (err) {
-			err_set(err, ERR_DATA, "two result rows have the same key of table \"%s%s%s\"", s->st->target_schema ? s->st->target_schema : "",
-				s->st->target_schema ? "." : "", s->st->target_table);
+			err_set(err, ERR_DATA, "two result rows have the same key of table \"%s%s%s\"",
+				s->st->target_schema ? s->st->target_schema : "", s->st->target_schema ? "." : "", s->st->target_table);
 			memcpy(err->sqlstate, "23505", sizeof("23505"));
 			err_hint(err, "Group by the target's key, or give the target a key that the query's rows have.");
 		}

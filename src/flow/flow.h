@@ -7,16 +7,16 @@
  *	flow_changes(f, ...)           what differs from what was written last
  *	flow_written(f)                the caller has written them (durably enough): they are what was written last
  *
- * A step that is not written yet may be followed by further steps: changes then are those of all of them together. When a value makes the SQL fail
- * (division by zero, two result rows with one key), flow_failed() says so; state goes on being folded, and once the value is gone, changes are
- * again what differs from what was written last.
+ * A step that is not written yet may be followed by further steps: changes then are those of all of them together. When a value makes the
+ * SQL fail (division by zero, two result rows with one key), flow_failed() says so; state goes on being folded, and once the value is gone,
+ * changes are again what differs from what was written last.
  *
- * Every row counts with a weight; a change is the old row taken away and the new one added (DBSP: Budiu et al., PVLDB 16(7), 2023). Filters, projections
- * and joins pass weighted rows on at once; aggregates fold them and pass their old and new row on when the step ends. So a source row may be changed
- * any number of times within a step, and only the outcome is ever visible.
+ * Every row counts with a weight; a change is the old row taken away and the new one added (DBSP: Budiu et al., PVLDB 16(7), 2023).
+ * Filters, projections and joins pass weighted rows on at once; aggregates fold them and pass their old and new row on when the step ends.
+ * So a source row may be changed any number of times within a step, and only the outcome is ever visible.
  *
- * The clock: an expression over now() is evaluated at the step's clock; rows for which it will change later wait in a heap by the instant of
- * the change (flow_next_tick()). State is a function of table contents and clock, never of history.
+ * The clock: an expression over now() is evaluated at the step's clock; rows for which it will change later wait in a heap by the instant
+ * of the change (flow_next_tick()). State is a function of table contents and clock, never of history.
  *
  * One thread. Rows handed in are copied.
  */
@@ -27,19 +27,21 @@
 
 struct flow;
 
-/* keys[s]: which columns of statement s identify a result row, as indexes; nkeys[s] = 0: at most one row. Refuses plans whose use of the clock
- * it cannot follow (ERR_UNSUPPORTED). The job must outlive the flow. */
+/* keys[s]: which columns of statement s identify a result row, as indexes; nkeys[s] = 0: at most one row. Refuses plans whose use of the
+ * clock it cannot follow (ERR_UNSUPPORTED). The job must outlive the flow. */
 struct flow_key {
 	const uint32_t *columns;
 	uint32_t n;
 };
-int flow_new(const struct sql_job *job, struct tz_cache *zones, const struct flow_key *keys, size_t memory_max, struct flow **ret, struct err *err) WM_MUST_USE;
+int flow_new(const struct sql_job *job, struct tz_cache *zones, const struct flow_key *keys, size_t memory_max, struct flow **ret,
+	struct err *err) WM_MUST_USE;
 void flow_free(struct flow *f);
 
 /* now_us: since 2000-01-01 UTC; not before the last one. */
 int flow_step_begin(struct flow *f, int64_t now_us, struct err *err) WM_MUST_USE;
 
-/* row: job->tables[table].ncolumns values. unchanged (may be NULL): columns whose value stays what it was. ERR_STATE when such a row is not known. */
+/* row: job->tables[table].ncolumns values. unchanged (may be NULL): columns whose value stays what it was. ERR_STATE when such a row is not
+ * known. */
 int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const bool *unchanged, struct err *err) WM_MUST_USE;
 int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct err *err) WM_MUST_USE; /* the primary key's columns count */
 int flow_clear(struct flow *f, uint32_t table, struct err *err) WM_MUST_USE;                          /* truncate, or a new snapshot */

@@ -1,8 +1,8 @@
 /*
  * Joins: each side keeps its rows by join key; a row that comes is matched with the other side as it is just then, and kept.
  *
- * As one row at a time goes through, L' x R' = L x R + dL x R + L' x dR needs no copies of older states, for self-joins too. For a left join every left
- * row counts its matches: the row padded with nulls is there while the count is zero.
+ * As one row at a time goes through, L' x R' = L x R + dL x R + L' x dR needs no copies of older states, for self-joins too. For a left
+ * join every left row counts its matches: the row padded with nulls is there while the count is zero.
  */
 #include "base/mem.h"
 #include "flow/flow_int.h"
@@ -128,8 +128,8 @@ static int residual(struct op *op, const struct value *row, bool *ret, struct er
 }
 
 /* One pair: emits it, and for left joins moves the left row's padding. */
-static int pair(struct op *op, struct jrow *left_row, const struct value *left, const struct value *right, int64_t left_weight, int64_t right_weight,
-		bool right_moves, struct err *err)
+static int pair(struct op *op, struct jrow *left_row, const struct value *left, const struct value *right, int64_t left_weight,
+	int64_t right_weight, bool right_moves, struct err *err)
 {
 	struct value *row = both(op, left, right);
 	int64_t weight = left_weight * right_weight;

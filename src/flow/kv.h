@@ -1,7 +1,7 @@
 /*
- * Keyed state: an open-addressing table from key bytes to a pointer, with the hash kept and memory counted. What arrangements, groups, result
- * rows and timers are built from. One thread. Unlike base/map it hands out its entries, whose address does not change until they are removed,
- * so that other structures can point at them.
+ * Keyed state: an open-addressing table from key bytes to a pointer, with the hash kept and memory counted. What arrangements, groups,
+ * result rows and timers are built from. One thread. Unlike base/map it hands out its entries, whose address does not change until they are
+ * removed, so that other structures can point at them.
  */
 #ifndef WALMILL_FLOW_KV_H
 #define WALMILL_FLOW_KV_H

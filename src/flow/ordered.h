@@ -1,6 +1,6 @@
 /*
- * An ordered multiset of values with retraction: what min and max keep. A treap (R. Seidel, C. Aragon, "Randomized Search Trees", 1996) by value_cmp:
- * adding, taking away and both ends in O(log n) distinct values, no rescans. One thread.
+ * An ordered multiset of values with retraction: what min and max keep. A treap (R. Seidel, C. Aragon, "Randomized Search Trees", 1996) by
+ * value_cmp: adding, taking away and both ends in O(log n) distinct values, no rescans. One thread.
  */
 #ifndef WALMILL_FLOW_ORDERED_H
 #define WALMILL_FLOW_ORDERED_H

@@ -1,8 +1,8 @@
 /*
  * Results: the rows of a statement by the target's key, what was written of them, and which keys may differ.
  *
- * Within a step a key may have any number of rows for a moment. When it ends, one row with weight 1 is the result, none means that the row goes; anything
- * else is two rows with one key, which makes the job fail until it is over.
+ * Within a step a key may have any number of rows for a moment. When it ends, one row with weight 1 is the result, none means that the row
+ * goes; anything else is two rows with one key, which makes the job fail until it is over.
  */
 #include "base/mem.h"
 #include "flow/flow_int.h"
@@ -116,7 +116,8 @@ int result_push(struct statement *s, struct flow *f, const struct value *row, in
 
 /* ---- reading out ---- */
 
-static void load(struct flow *f, const struct statement *s, struct flow_cursor *c, struct view stored, bool row_too, struct flow_change *ret)
+static void load(
+	struct flow *f, const struct statement *s, struct flow_cursor *c, struct view stored, bool row_too, struct flow_change *ret)
 {
 	struct value *row, *key;
 	uint32_t i;

@@ -1,6 +1,6 @@
 /*
- * Time: rows whose result will change at a known instant wait in a heap; when the clock gets there, what they gave at the old clock is taken
- * away and what they give at the new one is added.
+ * Time: rows whose result will change at a known instant wait in a heap; when the clock gets there, what they gave at the old clock is
+ * taken away and what they give at the new one is added.
  *
  * Between its evaluation and its instant a row's result does not change, so a row that is taken away meanwhile is evaluated at the
  * present clock and gives just what it gave. Timers of rows that are gone stay in the heap with weight 0 until their instant.

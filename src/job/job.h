@@ -1,12 +1,13 @@
 /*
  * Jobs: SQL text, kept equal to its tables. One thread each, from planning to following the log.
  *
- * A job reads the topics of one connector, unit by unit, folds them into its flow, and lets its sink write what changed together with the position. It
- * starts from the connector's snapshot in the log where that and every unit since is there and readable, else from the source's tables at a cut
- * (backfill); while it catches up it writes nothing.
+ * A job reads the topics of one connector, unit by unit, folds them into its flow, and lets its sink write what changed together with the
+ * position. It starts from the connector's snapshot in the log where that and every unit since is there and readable, else from the
+ * source's tables at a cut (backfill); while it catches up it writes nothing.
  *
- * States: CREATED, INITIALIZING (planning, catching up), RUNNING, DEGRADED (a value makes the SQL fail: tables stay at the last good position),
- * FAILED (stops until somebody acts), PAUSED, CANCELED. Errors that may pass by themselves (a connection lost) are retried with back-off.
+ * States: CREATED, INITIALIZING (planning, catching up), RUNNING, DEGRADED (a value makes the SQL fail: tables stay at the last good
+ * position), FAILED (stops until somebody acts), PAUSED, CANCELED. Errors that may pass by themselves (a connection lost) are retried with
+ * back-off.
  *
  * All functions may be called from any thread; those that steer return at once.
  */
@@ -36,10 +37,11 @@ struct job_env {
 	size_t memory_max;                /* job.memory */
 	struct wake *outside;             /* signalled on changes; may be NULL */
 	/*
-	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with the command
-	 * that would capture it. `want` is the name from SET connector, or NULL.
+	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with
+	 * the command that would capture it. `want` is the name from SET connector, or NULL.
 	 */
-	int (*connector_of)(void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret_source, struct err *err);
+	int (*connector_of)(
+		void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret_source, struct err *err);
 	/* Any connector's source, for planning before the tables are known; want as above. */
 	int (*any_source)(void *arg, const char *want, struct pg_params *ret_source, struct err *err);
 	void *arg;
@@ -86,8 +88,8 @@ void job_status(struct job *j, struct job_status *ret);
 int job_explain(struct job *j, struct buf *into, struct err *err) WM_MUST_USE;
 
 /*
- * Verify: holds the job at a cut and compares target and query there. Lines of differences go to `into`. *ret_equal says what came out; an error means
- * that nothing could be compared. Blocks up to the deadline.
+ * Verify: holds the job at a cut and compares target and query there. Lines of differences go to `into`. *ret_equal says what came out; an
+ * error means that nothing could be compared. Blocks up to the deadline.
  */
 struct job_verdict {
 	bool equal;

@@ -7,8 +7,8 @@
 
 /* ---- the server that module sql asks ---- */
 
-static int ask(void *arg, const char *sql, const char *const *params, uint32_t nparams, struct arena *a, struct sql_rows *ret, uint32_t *ret_position,
-	       struct err *err)
+static int ask(void *arg, const char *sql, const char *const *params, uint32_t nparams, struct arena *a, struct sql_rows *ret,
+	uint32_t *ret_position, struct err *err)
 {
 	struct pg_result *r;
 	uint32_t i, k;
@@ -69,7 +69,8 @@ static int find_connector(struct job *j, const char *want, struct err *err)
 		pg_params_release(&j->source);
 		j->source = source;
 		if (i && strcmp(name, j->connector) != 0) {
-			err_set(err, ERR_INVALID, "table \"%s.%s\" is captured by connector \"%s\", the job's other tables by \"%s\"", t->schema, t->name, name, j->connector);
+			err_set(err, ERR_INVALID, "table \"%s.%s\" is captured by connector \"%s\", the job's other tables by \"%s\"", t->schema,
+				t->name, name, j->connector);
 			return err_hint(err, "Let one connector capture them all; where several do, choose one by SET connector = 'name';");
 		}
 		snprintf(j->connector, sizeof(j->connector), "%s", name);

@@ -1,4 +1,5 @@
-/* The registry; see registry.h. One lock over the lists; threads of connectors and jobs never take it, but for asking which connector captures a table. */
+/* The registry; see registry.h. One lock over the lists; threads of connectors and jobs never take it, but for asking which connector
+ * captures a table. */
 #include "job/registry.h"
 
 #include <inttypes.h>
@@ -42,7 +43,8 @@ static int no_connector(const char *schema, const char *table, struct err *err)
 	return err_hint(err, "Run: walmill connector create --name main --tables '%s\\.%s'", schema, table);
 }
 
-static int connector_of(void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
+static int connector_of(
+	void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
 {
 	struct registry *r = arg;
 	struct entry_connector *found = NULL;
@@ -98,7 +100,8 @@ static int any_source(void *arg, const char *want, struct pg_params *ret, struct
 
 /* ---- connectors ---- */
 
-static int make_connector(struct registry *r, struct view name, struct view config, enum connector_state desired, struct entry_connector **ret, struct err *err)
+static int make_connector(
+	struct registry *r, struct view name, struct view config, enum connector_state desired, struct entry_connector **ret, struct err *err)
 {
 	struct connector_config *c;
 	struct entry_connector *e;
@@ -410,8 +413,16 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 	pg_params_copy(&r->target, &o->target);
 	lock_init(&r->lock);
 	r->zones = tz_cache_new(o->io, NULL);
-	r->env = (struct job_env){.io = o->io, .log = o->log, .zones = r->zones, .target = r->target, .timezone = o->timezone, .memory_max = o->job_memory,
-				  .outside = o->wake, .connector_of = connector_of, .any_source = any_source, .arg = r};
+	r->env = (struct job_env){.io = o->io,
+		.log = o->log,
+		.zones = r->zones,
+		.target = r->target,
+		.timezone = o->timezone,
+		.memory_max = o->job_memory,
+		.outside = o->wake,
+		.connector_of = connector_of,
+		.any_source = any_source,
+		.arg = r};
 	if (registry_load(r, err)) {
 		registry_close(r);
 		return -1;
@@ -475,8 +486,8 @@ void registry_readiness(struct registry *r, struct buf *into)
 		if (s.state == CONNECTOR_FAILED)
 			buf_printf(into, "connector %s is FAILED: %s\n", r->connectors[i]->name, s.error.text);
 		else if (s.state == CONNECTOR_RUNNING && !s.snapshot_done)
-			buf_printf(into, "connector %s has not finished its first snapshot (%s%s%s)\n", r->connectors[i]->name, connector_step_name(s.step),
-				   s.error.code ? ": " : "", s.error.text);
+			buf_printf(into, "connector %s has not finished its first snapshot (%s%s%s)\n", r->connectors[i]->name,
+				connector_step_name(s.step), s.error.code ? ": " : "", s.error.text);
 	}
 	for (i = 0; i < r->njobs; i++) {
 		struct job_status s;

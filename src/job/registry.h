@@ -33,11 +33,13 @@ void registry_close(struct registry *r); /* stops all threads; desired states st
 /* ---- connectors ---- */
 
 /* config: the flat JSON object. ERR_EXISTS "Connector NAME already exists". */
-int registry_connector_create(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err) WM_MUST_USE;
+int registry_connector_create(
+	struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err) WM_MUST_USE;
 /* Replaces the configuration of an existing connector (its position stays), or makes it; *ret_created says which. */
 int registry_connector_put(struct registry *r, struct view name, struct view config, bool *ret_created, struct err *err) WM_MUST_USE;
 enum registry_command { REGISTRY_RESUME, REGISTRY_PAUSE, REGISTRY_STOP, REGISTRY_RESTART, REGISTRY_DELETE };
-int registry_connector_command(struct registry *r, struct view name, enum registry_command cmd, struct err *err) WM_MUST_USE; /* ERR_NOT_FOUND */
+int registry_connector_command(
+	struct registry *r, struct view name, enum registry_command cmd, struct err *err) WM_MUST_USE; /* ERR_NOT_FOUND */
 /* In order of names; return non-zero to stop. */
 void registry_connector_each(struct registry *r, int (*fn)(void *arg, struct connector *c), void *arg);
 /* Calls fn with that one; false when there is none. */

@@ -51,7 +51,8 @@ int pg_list_tables(struct pg_conn *c, struct arena *a, struct pg_table_ref **ret
 {
 	static const char sql[] =
 		"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relispartition, "
-		"EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND (i.indisprimary OR (i.indisreplident AND c.relreplident = 'i'))), "
+		"EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND (i.indisprimary OR (i.indisreplident "
+		"AND c.relreplident = 'i'))), "
 		"pg_catalog.has_table_privilege(c.oid, 'SELECT'), pg_catalog.pg_has_role(c.relowner, 'USAGE'), "
 		"pg_catalog.row_security_active(c.oid), c.reltuples::bigint "
 		"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
@@ -109,14 +110,17 @@ static const struct type_row *find_type(const struct types *t, uint32_t oid)
 static int load_types(struct pg_conn *c, struct arena *a, const char *oid, struct types *ret, struct err *err)
 {
 	static const char sql[] =
-		"WITH RECURSIVE t(oid) AS (SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped "
+		"WITH RECURSIVE t(oid) AS (SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT "
+		"attisdropped "
 		"UNION SELECT u.oid FROM t JOIN pg_catalog.pg_type p ON p.oid = t.oid, "
-		"LATERAL (VALUES (p.typbasetype), (CASE WHEN p.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc THEN p.typelem END)) u(oid) "
+		"LATERAL (VALUES (p.typbasetype), (CASE WHEN p.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc THEN "
+		"p.typelem END)) u(oid) "
 		"WHERE u.oid <> 0) "
 		"SELECT p.oid, p.typtype, p.typbasetype, p.typtypmod, "
 		"CASE WHEN p.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc THEN p.typelem ELSE 0 END, p.typname, "
 		"(SELECT count(*) FROM pg_catalog.pg_enum e WHERE e.enumtypid = p.oid), "
-		"(SELECT pg_catalog.string_agg(e.enumlabel, pg_catalog.chr(1) ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = p.oid) "
+		"(SELECT pg_catalog.string_agg(e.enumlabel, pg_catalog.chr(1) ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE "
+		"e.enumtypid = p.oid) "
 		"FROM t JOIN pg_catalog.pg_type p ON p.oid = t.oid";
 	struct pg_result *r;
 	unsigned i;
@@ -182,7 +186,8 @@ static void fill_types(const struct types *types, struct column *col, uint32_t c
 	col->type.kind = kind_of(declared);
 	col->type.collation = collation;
 	col->type.elem = declared ? declared->elem : 0;
-	col->base = (struct type){.kind = kind_of(base), .typmod = typmod, .oid = base ? base->oid : 0, .elem = base ? base->elem : 0, .collation = collation};
+	col->base = (struct type){
+		.kind = kind_of(base), .typmod = typmod, .oid = base ? base->oid : 0, .elem = base ? base->elem : 0, .collation = collation};
 	col->elem = (struct type){.typmod = -1};
 	if (base && base->elem) {
 		elem_typmod = typmod; /* a typmod of an array is its elements' */
@@ -198,11 +203,11 @@ static void fill_types(const struct types *types, struct column *col, uint32_t c
 
 static int load_columns(struct pg_conn *c, struct arena *a, const char *oid, struct table *t, struct err *err)
 {
-	static const char sql[] =
-		"SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '', a.attcollation, "
-		"pg_catalog.pg_get_expr(d.adbin, d.adrelid) "
-		"FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = '' "
-		"WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+	static const char sql[] = "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '', a.attcollation, "
+							  "pg_catalog.pg_get_expr(d.adbin, d.adrelid) "
+							  "FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = "
+							  "a.attnum AND a.attgenerated = '' "
+							  "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 	struct types types;
 	struct pg_result *r;
 	unsigned i;
@@ -229,11 +234,12 @@ static int load_columns(struct pg_conn *c, struct arena *a, const char *oid, str
 
 static int load_key(struct pg_conn *c, const char *oid, struct table *t, struct err *err)
 {
-	static const char sql[] =
-		"SELECT k.attnum FROM (SELECT i.indkey, i.indnkeyatts FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid "
-		"WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL "
-		"ORDER BY i.indisprimary DESC, x.relname COLLATE \"C\" LIMIT 1) i, "
-		"LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) WHERE k.place <= i.indnkeyatts ORDER BY k.place";
+	static const char sql[] = "SELECT k.attnum FROM (SELECT i.indkey, i.indnkeyatts FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x "
+							  "ON x.oid = i.indexrelid "
+							  "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL "
+							  "ORDER BY i.indisprimary DESC, x.relname COLLATE \"C\" LIMIT 1) i, "
+							  "LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) WHERE k.place <= "
+							  "i.indnkeyatts ORDER BY k.place";
 	struct pg_result *r;
 	unsigned i;
 
@@ -376,7 +382,8 @@ int pg_slot_facts(struct pg_conn *c, struct arena *a, struct view name, struct p
 {
 	static const char sql[] =
 		"SELECT plugin, database, temporary, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, ''), "
-		"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn), 0)::bigint END "
+		"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), "
+		"restart_lsn), 0)::bigint END "
 		"FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
 	const char *param = arena_str(a, name);
 	struct pg_result *r;
@@ -414,12 +421,13 @@ int pg_slot_drop(struct pg_conn *c, struct view name, struct err *err)
 
 int pg_publication_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_publication *ret, struct err *err)
 {
-	static const char head[] = "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot, pg_catalog.pg_has_role(pubowner, 'USAGE') "
-				   "FROM pg_catalog.pg_publication WHERE pubname = $1";
-	static const char tables[] =
-		"SELECT c.oid, t.schemaname, t.tablename FROM pg_catalog.pg_publication_tables t JOIN pg_catalog.pg_namespace n ON n.nspname = t.schemaname "
-		"JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = $1 "
-		"ORDER BY t.schemaname COLLATE \"C\", t.tablename COLLATE \"C\"";
+	static const char head[] =
+		"SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot, pg_catalog.pg_has_role(pubowner, 'USAGE') "
+		"FROM pg_catalog.pg_publication WHERE pubname = $1";
+	static const char tables[] = "SELECT c.oid, t.schemaname, t.tablename FROM pg_catalog.pg_publication_tables t JOIN "
+								 "pg_catalog.pg_namespace n ON n.nspname = t.schemaname "
+								 "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename WHERE t.pubname = $1 "
+								 "ORDER BY t.schemaname COLLATE \"C\", t.tablename COLLATE \"C\"";
 	const char *param = arena_str(a, name);
 	struct pg_result *r;
 	unsigned i;

@@ -44,13 +44,14 @@ struct pg_table_ref {
 int pg_list_tables(struct pg_conn *c, struct arena *a, struct pg_table_ref **ret, uint32_t *ret_n, struct err *err) WM_MUST_USE;
 
 /*
- * A table's columns, key and types. `form`, `published`, `topic` and the defaults' JSON are left for capture to fill. The key is the primary key; without
- * one, the columns of the first unique index (by name) that has neither expressions nor a predicate. ERR_NOT_FOUND when there is no such table.
+ * A table's columns, key and types. `form`, `published`, `topic` and the defaults' JSON are left for capture to fill. The key is the
+ * primary key; without one, the columns of the first unique index (by name) that has neither expressions nor a predicate. ERR_NOT_FOUND
+ * when there is no such table.
  */
 int pg_load_table(struct pg_conn *c, struct arena *a, uint32_t oid, struct table **ret, struct err *err) WM_MUST_USE;
 
-/* The value of a constant default expression ('text'::type, a number, true, a cast of these) in the type's binary form; *ret.ptr NULL when the
- * expression is anything else: functions of the user are never called. */
+/* The value of a constant default expression ('text'::type, a number, true, a cast of these) in the type's binary form; *ret.ptr NULL when
+ * the expression is anything else: functions of the user are never called. */
 int pg_constant_default(struct pg_conn *c, struct arena *a, const struct column *col, struct view *ret, struct err *err) WM_MUST_USE;
 
 struct pg_slot {

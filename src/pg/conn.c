@@ -316,7 +316,8 @@ int pg_exec(struct pg_conn *c, const char *sql, struct err *err)
 	return 0;
 }
 
-static int query(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, int format, struct pg_result **ret, struct err *err)
+static int query(
+	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, int format, struct pg_result **ret, struct err *err)
 {
 	PGresult *res;
 
@@ -332,7 +333,8 @@ int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *c
 	return query(c, sql, nparams, params, 0, ret, err);
 }
 
-int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err)
+int pg_query_binary(
+	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err)
 {
 	return query(c, sql, nparams, params, 1, ret, err);
 }

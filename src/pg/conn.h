@@ -2,8 +2,9 @@
  * Connections to PostgreSQL through libpq.
  *
  * Every session is pinned: UTF8, ISO dates, UTC, empty search_path, row_security off (a policy that would filter rows is an error, not a
- * silent filter), no surprises from role or database settings. Statements run asynchronously underneath, so that each of them can be ended by a deadline or by
- * the connection's interrupt descriptor; a connection whose statement was interrupted is closed, as nobody knows what state it is in.
+ * silent filter), no surprises from role or database settings. Statements run asynchronously underneath, so that each of them can be ended
+ * by a deadline or by the connection's interrupt descriptor; a connection whose statement was interrupted is closed, as nobody knows what
+ * state it is in.
  *
  * A connection belongs to one thread at a time.
  */
@@ -59,7 +60,8 @@ struct pg_result;
 
 /* One statement with text parameters (NULL pointer = SQL NULL), rows as text. params may be NULL when nparams is 0 (then the simple
  * protocol is used, as replication connections need). */
-int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err) WM_MUST_USE;
+int pg_query(
+	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err) WM_MUST_USE;
 
 /* The same with rows in binary format. */
 int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret,
@@ -87,9 +89,9 @@ void pg_put_literal(struct buf *b, struct view text);
 int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err *err) WM_MUST_USE;
 
 /*
- * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded, else the first
- * error, and *ret_index (may be NULL) is the number of the statement that failed, from 0. The text of parameters must live until finish.
- * Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
+ * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded,
+ * else the first error, and *ret_index (may be NULL) is the number of the statement that failed, from 0. The text of parameters must live
+ * until finish. Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
  */
 int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
 int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;

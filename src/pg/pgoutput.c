@@ -164,7 +164,8 @@ int pgoutput_decode(struct pgoutput_decoder *d, struct view bytes, struct pgoutp
 		r.bad = true;
 	}
 	if (!reader_done(&r))
-		return err_set(err, ERR_PROTOCOL, "a pgoutput message of kind %u and %zu bytes cannot be read", bytes.len ? bytes.ptr[0] : 0, bytes.len);
+		return err_set(
+			err, ERR_PROTOCOL, "a pgoutput message of kind %u and %zu bytes cannot be read", bytes.len ? bytes.ptr[0] : 0, bytes.len);
 	return 0;
 }
 

@@ -35,7 +35,8 @@ int pg_pipeline_begin(struct pg_conn *c, struct err *err)
 	return PQenterPipelineMode(c->pq) ? 0 : pg_result_error(c, NULL, err);
 }
 
-/* The socket is written as far as it takes, so that a long queue does not pile up here; what the server answers meanwhile is taken in, or both would wait. */
+/* The socket is written as far as it takes, so that a long queue does not pile up here; what the server answers meanwhile is taken in, or
+ * both would wait. */
 static int push_out(struct pg_conn *c, struct err *err)
 {
 	if (PQflush(c->pq) < 0)

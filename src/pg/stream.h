@@ -20,8 +20,8 @@ struct pg_identity {
 /* IDENTIFY_SYSTEM. */
 int pg_identify(struct pg_conn *c, struct pg_identity *ret, struct err *err) WM_MUST_USE;
 
-/* The switch points of a timeline's history: *ret = where `timeline` ended on the way to the server's current one; 0 when it is the current one;
- * ERR_LOST when the server does not descend from it. */
+/* The switch points of a timeline's history: *ret = where `timeline` ended on the way to the server's current one; 0 when it is the current
+ * one; ERR_LOST when the server does not descend from it. */
 int pg_timeline_end(struct pg_conn *c, uint32_t timeline, uint32_t current, lsn_t *ret, struct err *err) WM_MUST_USE;
 
 struct pg_slot_made {

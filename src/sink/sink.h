@@ -1,10 +1,11 @@
 /*
  * Writing a job's results: deletes, upserts and the job's position in one transaction of the target PostgreSQL.
  *
- * The position row (table walmill.job_position in the target) is updated first in every transaction, guarded by what it was: no row, no transaction, so
- * that a second owner of the same job, or a zombie of the first, cannot write. Whoever connects takes that row FOR UPDATE, which waits for a
- * commit that is still in flight, and raises the epoch. As rows and position commit together, the ordinary transaction does not wait for the
- * target's disk (synchronous_commit=off): after a crash of the target both are where they were, and the log has the rest.
+ * The position row (table walmill.job_position in the target) is updated first in every transaction, guarded by what it was: no row, no
+ * transaction, so that a second owner of the same job, or a zombie of the first, cannot write. Whoever connects takes that row FOR UPDATE,
+ * which waits for a commit that is still in flight, and raises the epoch. As rows and position commit together, the ordinary transaction
+ * does not wait for the target's disk (synchronous_commit=off): after a crash of the target both are where they were, and the log has the
+ * rest.
  *
  * One thread, the job's. A connection that breaks is reported as ERR_CONNECTION; sink_connect() then says what the target really has.
  */
@@ -26,9 +27,10 @@ struct sink_position {
 	char definition[65];       /* hash of the job's text */
 };
 
-/* Connects, makes walmill.job_position where it is missing, and looks at the targets: each must exist, have the columns, and a key. ERR_INVALID
- * with what is wrong and the statement that mends it. interrupt_fd as for pg_connect. */
-int sink_open(const struct pg_params *target, const char *job_name, const struct sql_job *job, int interrupt_fd, struct sink **ret, struct err *err) WM_MUST_USE;
+/* Connects, makes walmill.job_position where it is missing, and looks at the targets: each must exist, have the columns, and a key.
+ * ERR_INVALID with what is wrong and the statement that mends it. interrupt_fd as for pg_connect. */
+int sink_open(const struct pg_params *target, const char *job_name, const struct sql_job *job, int interrupt_fd, struct sink **ret,
+	struct err *err) WM_MUST_USE;
 void sink_close(struct sink *s);
 
 /* The key of each statement's target as columns of its result rows. */
@@ -44,7 +46,8 @@ int sink_target_rows(struct sink *s, uint32_t statement, uint64_t *ret, struct e
  * One transaction: what flow_next_change gives for all statements, and the position. `durable` waits for the target's disk. On success the
  * caller calls flow_written. ERR_STATE: the position row is not as it was left, somebody else owns the job.
  */
-int sink_write(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, uint64_t *ret_rows, struct err *err) WM_MUST_USE;
+int sink_write(
+	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, uint64_t *ret_rows, struct err *err) WM_MUST_USE;
 
 /* The first writing: makes target and results equal, deleting what is there and not in them; then as sink_write. */
 int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err) WM_MUST_USE;

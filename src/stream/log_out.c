@@ -68,7 +68,8 @@ void log_out_note(struct view connector, char name[LOG_OUT_NAME])
 
 /* ---- topics ---- */
 
-static int find_or_create(struct log *log, const char *name, const struct log_config *configs, unsigned n, uint32_t *ret_part, struct err *err)
+static int find_or_create(
+	struct log *log, const char *name, const struct log_config *configs, unsigned n, uint32_t *ret_part, struct err *err)
 {
 	struct log_topic t;
 
@@ -205,7 +206,8 @@ static int out_append(struct change_out *out, uint32_t topic, const struct chang
 static bool has_position(struct view payload)
 {
 	/* the second byte of a stored payload is its kind */
-	return payload.len > 1 && (payload.ptr[1] == UNIT_TRANSACTION || payload.ptr[1] == UNIT_PROGRESS || payload.ptr[1] == UNIT_SNAPSHOT_END);
+	return payload.len > 1 &&
+		(payload.ptr[1] == UNIT_TRANSACTION || payload.ptr[1] == UNIT_PROGRESS || payload.ptr[1] == UNIT_SNAPSHOT_END);
 }
 
 static int out_close(struct change_out *out, struct view payload, uint64_t *ret, struct err *err)
@@ -271,7 +273,8 @@ static int out_schema(struct change_out *out, uint32_t table_oid, uint32_t versi
 	return rc;
 }
 
-int log_out_schemas(struct log *log, struct view connector, int (*fn)(void *arg, struct view stored, struct err *err), void *arg, struct err *err)
+int log_out_schemas(
+	struct log *log, struct view connector, int (*fn)(void *arg, struct view stored, struct err *err), void *arg, struct err *err)
 {
 	struct log_batches got = LOG_BATCHES_INIT;
 	struct log_topic t;

@@ -25,8 +25,8 @@ struct row_decoder {
 
 static int refuse(const struct table *t, const struct column *c, const char *why, struct err *err)
 {
-	err_set(err, ERR_UNSUPPORTED, "column \"%.*s\" of table \"%.*s.%.*s\" cannot be used by a job: %s", (int)c->name.len, (const char *)c->name.ptr,
-		(int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr, why);
+	err_set(err, ERR_UNSUPPORTED, "column \"%.*s\" of table \"%.*s.%.*s\" cannot be used by a job: %s", (int)c->name.len,
+		(const char *)c->name.ptr, (int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr, why);
 	return err_hint(err, "Change the connector's settings for it, or leave the column out of the query.");
 }
 
@@ -73,8 +73,8 @@ int row_decoder_new(const struct table *t, const int16_t *attnums, uint32_t n, s
 		const char *why = at >= 0 ? loss(&t->columns[at]) : NULL;
 
 		if (at < 0) {
-			err_set(err, ERR_NOT_FOUND, "table \"%.*s.%.*s\" has no column with attribute number %d in version %u of its schema", (int)t->schema.len,
-				(const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr, attnums[i], t->version);
+			err_set(err, ERR_NOT_FOUND, "table \"%.*s.%.*s\" has no column with attribute number %d in version %u of its schema",
+				(int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr, attnums[i], t->version);
 			goto fail;
 		}
 		if (why) {
@@ -137,7 +137,8 @@ static const struct slot *slot_of(const struct row_decoder *d, const struct js_t
 }
 
 /* The members of an open object that are columns; `deleted` (may be NULL) is set by the unwrap transform's own member. */
-static int read_members(struct row_decoder *d, struct js_reader *r, struct arena *a, struct value *row, bool key_only, bool *deleted, struct err *err)
+static int read_members(
+	struct row_decoder *d, struct js_reader *r, struct arena *a, struct value *row, bool key_only, bool *deleted, struct err *err)
 {
 	uint32_t expected = 0;
 	struct js_token t;
@@ -199,7 +200,8 @@ static int enter(struct row_decoder *d, struct js_reader *r, bool *ret_wrapped, 
 	return 0;
 }
 
-static int read_envelope(struct row_decoder *d, struct js_reader *r, struct arena *a, struct value *row, enum row_op *ret_op, struct err *err)
+static int read_envelope(
+	struct row_decoder *d, struct js_reader *r, struct arena *a, struct value *row, enum row_op *ret_op, struct err *err)
 {
 	struct value *before = arena_alloc(a, d->width * sizeof(*before));
 	bool have_before = false, have_after = false;
@@ -253,7 +255,8 @@ static int read_key(struct row_decoder *d, struct view key, struct arena *a, str
 	return null ? corrupt(d, "its key is null", err) : read_members(d, &r, a, row, true, NULL, err);
 }
 
-int row_decode(struct row_decoder *d, struct view key, struct view value, struct arena *a, enum row_op *ret_op, struct value *row, struct err *err)
+int row_decode(
+	struct row_decoder *d, struct view key, struct view value, struct arena *a, enum row_op *ret_op, struct value *row, struct err *err)
 {
 	bool wrapped, null, deleted = false;
 	struct js_reader r;

@@ -1,8 +1,9 @@
 /*
  * Published bytes back into typed rows: what Debezium's JSON says, read by the schema version under which it was written.
  *
- * A decoder is compiled for one table version and the columns that a job uses, named by attribute number. Columns that the published bytes cannot give
- * back are refused when it is made, by name and with the setting that made it so. A decoder may be used by one thread at a time.
+ * A decoder is compiled for one table version and the columns that a job uses, named by attribute number. Columns that the published bytes
+ * cannot give back are refused when it is made, by name and with the setting that made it so. A decoder may be used by one thread at a
+ * time.
  */
 #ifndef WALMILL_STREAM_ROW_H
 #define WALMILL_STREAM_ROW_H

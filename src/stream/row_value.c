@@ -14,7 +14,8 @@
 
 static int unreadable(struct err *err, const struct js_token *t)
 {
-	return err_set(err, ERR_CORRUPT, "published value %.*s cannot be read", (int)(t->text.len < 80 ? t->text.len : 80), (const char *)t->text.ptr);
+	return err_set(
+		err, ERR_CORRUPT, "published value %.*s cannot be read", (int)(t->text.len < 80 ? t->text.len : 80), (const char *)t->text.ptr);
 }
 
 static bool parse_int(struct view v, int64_t *ret)
@@ -212,7 +213,8 @@ static int read_decimal_text(const struct column *c, const struct js_token *t, s
 	return set_num(n, c, a, ret, err);
 }
 
-static int read_decimal_bytes(const struct column *c, const struct js_token *t, uint32_t scale, struct arena *a, struct value *ret, struct err *err)
+static int read_decimal_bytes(
+	const struct column *c, const struct js_token *t, uint32_t scale, struct arena *a, struct value *ret, struct err *err)
 {
 	struct view bytes;
 	struct num n;
@@ -223,8 +225,8 @@ static int read_decimal_bytes(const struct column *c, const struct js_token *t, 
 	return 0;
 }
 
-static int read_decimal_variable(const struct column *c, struct js_reader *r, const struct js_token *first, struct arena *a, struct value *ret,
-				 struct err *err)
+static int read_decimal_variable(
+	const struct column *c, struct js_reader *r, const struct js_token *first, struct arena *a, struct value *ret, struct err *err)
 {
 	struct js_token t, value = {.kind = JS_BAD};
 	int64_t scale = -1;
@@ -320,7 +322,8 @@ static int read_float(const struct column *c, const struct js_token *t, struct a
 	return 0;
 }
 
-int row_value_read(const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err)
+int row_value_read(
+	const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err)
 {
 	*ret = (struct value){.kind = c->base.kind, .null = t->kind == JS_NULL};
 	if (t->kind == JS_NULL)

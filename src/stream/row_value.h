@@ -6,6 +6,7 @@
 #include "model/schema.h"
 
 /* *t is the value's first token. ERR_CORRUPT when it is not a value of this form. */
-int row_value_read(const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err) WM_MUST_USE;
+int row_value_read(
+	const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err) WM_MUST_USE;
 
 #endif

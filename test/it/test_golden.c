@@ -102,12 +102,14 @@ static void run_sql(PGconn *c, const char *sql)
 	PQclear(r);
 }
 
-/* psql's way: statements outside BEGIN are transactions of their own, so each is sent alone, split at semicolons that end a line or are followed by a blank */
+/* psql's way: statements outside BEGIN are transactions of their own, so each is sent alone, split at semicolons that end a line or are
+ * followed by a blank */
 static void run_file(const char *path)
 {
 	char command[1024];
 
-	snprintf(command, sizeof(command), "psql -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U postgres -d golden -f '%s' >/dev/null", pgtemp_port(server), path);
+	snprintf(command, sizeof(command), "psql -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U postgres -d golden -f '%s' >/dev/null",
+		pgtemp_port(server), path);
 	assert_int_equal(system(command), 0);
 }
 
@@ -195,7 +197,8 @@ static void run_case(const char *name, enum capture_dialect dialect, const char 
 	memlog_free(log);
 	PQfinish(conn);
 	/* the server notices a moment later that the reader has gone */
-	run_sql(admin, "DO $$ BEGIN WHILE EXISTS (SELECT 1 FROM pg_replication_slots WHERE active) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
+	run_sql(
+		admin, "DO $$ BEGIN WHILE EXISTS (SELECT 1 FROM pg_replication_slots WHERE active) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
 	run_sql(admin, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
 	run_sql(admin, "DROP DATABASE golden");
 	PQfinish(admin);

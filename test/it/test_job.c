@@ -27,12 +27,18 @@ static char *slurp(const char *name)
 
 static void fill(struct world *w)
 {
-	world_sql(w, "INSERT INTO users (email, full_name, role) SELECT 't' || i || '@example.org', 'Technician ' || i, 'TECH' FROM generate_series(1, 5) i");
-	world_sql(w, "INSERT INTO interventions (reference, title, status, assignment_mode, planned_at, started_at, completed_at, technician_id, latitude, longitude) "
-		  "SELECT 'R' || i, 'title ' || i, (ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED','VALIDATED'])[1 + i %% 4], 'AUTO', now() - i * interval '7 hours', "
-		  "CASE WHEN i %% 4 > 0 THEN now() - i * interval '6 hours' END, CASE WHEN i %% 4 > 1 THEN now() - i * interval '5.5 hours' END, "
-		  "CASE WHEN i %% 6 > 0 THEN 1 + i %% 5 END, CASE WHEN i %% 7 > 0 THEN 40 + i / 100.0 END, CASE WHEN i %% 7 > 0 THEN -74 + i / 100.0 END "
-		  "FROM generate_series(1, 300) i");
+	world_sql(w,
+		"INSERT INTO users (email, full_name, role) SELECT 't' || i || '@example.org', 'Technician ' || i, 'TECH' FROM generate_series(1, "
+		"5) i");
+	world_sql(w,
+		"INSERT INTO interventions (reference, title, status, assignment_mode, planned_at, started_at, completed_at, technician_id, "
+		"latitude, longitude) "
+		"SELECT 'R' || i, 'title ' || i, (ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED','VALIDATED'])[1 + i %% 4], 'AUTO', now() - i * "
+		"interval '7 hours', "
+		"CASE WHEN i %% 4 > 0 THEN now() - i * interval '6 hours' END, CASE WHEN i %% 4 > 1 THEN now() - i * interval '5.5 hours' END, "
+		"CASE WHEN i %% 6 > 0 THEN 1 + i %% 5 END, CASE WHEN i %% 7 > 0 THEN 40 + i / 100.0 END, CASE WHEN i %% 7 > 0 THEN -74 + i / 100.0 "
+		"END "
+		"FROM generate_series(1, 300) i");
 }
 
 static void demo_tables_follow_every_kind_of_change(void **state)
@@ -47,10 +53,14 @@ static void demo_tables_follow_every_kind_of_change(void **state)
 	j = world_job(&w, "interventions", demo_job);
 	world_verify(&w, j);
 	world_sql(&w, "INSERT INTO interventions (reference, title, planned_at) VALUES ('X1', 'new', now())");
-	world_sql(&w, "UPDATE interventions SET status = 'COMPLETED', started_at = now() - interval '1 hour', completed_at = now(), technician_id = 3 WHERE id %% 10 = 1");
+	world_sql(&w,
+		"UPDATE interventions SET status = 'COMPLETED', started_at = now() - interval '1 hour', completed_at = now(), technician_id = 3 "
+		"WHERE id %% 10 = 1");
 	world_sql(&w, "DELETE FROM interventions WHERE id %% 13 = 0");
-	world_sql(&w, "BEGIN; UPDATE interventions SET technician_id = NULL WHERE technician_id = 2; SAVEPOINT s; DELETE FROM interventions; ROLLBACK TO s; "
-		  "UPDATE interventions SET id = id + 100000 WHERE id %% 17 = 0; COMMIT");
+	world_sql(&w,
+		"BEGIN; UPDATE interventions SET technician_id = NULL WHERE technician_id = 2; SAVEPOINT s; DELETE FROM interventions; ROLLBACK TO "
+		"s; "
+		"UPDATE interventions SET id = id + 100000 WHERE id %% 17 = 0; COMMIT");
 	world_verify(&w, j);
 	world_sql(&w, "TRUNCATE interventions");
 	world_sql(&w, "INSERT INTO interventions (reference, title, planned_at, latitude, longitude) VALUES ('Y1', 'after', now(), 1, 2)");

@@ -26,10 +26,12 @@ static void source_of(struct world *w, struct pg_params *p)
 	char port[16];
 
 	snprintf(port, sizeof(port), "%d", pgtemp_port(w->server));
-	*p = (struct pg_params){.host = mem_strdup("127.0.0.1"), .port = mem_strdup(port), .user = mem_strdup("postgres"), .dbname = mem_strdup("app")};
+	*p = (struct pg_params){
+		.host = mem_strdup("127.0.0.1"), .port = mem_strdup(port), .user = mem_strdup("postgres"), .dbname = mem_strdup("app")};
 }
 
-static int connector_of(void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
+static int connector_of(
+	void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
 {
 	struct world *w = arg;
 
@@ -65,11 +67,14 @@ void world_start(struct world *w, const char *schema_sql, const char *tables)
 	snprintf(w->dir, sizeof(w->dir), "%s/log", pgtemp_dir(w->server));
 	wake_init(&w->wake);
 	snprintf(w->connector_json, sizeof(w->connector_json),
-		 "{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"database.hostname\":\"127.0.0.1\",\"database.port\":\"%d\","
-		 "\"database.user\":\"postgres\",\"database.dbname\":\"app\",\"plugin.name\":\"pgoutput\",\"topic.prefix\":\"app\",\"slot.name\":\"app\","
-		 "\"publication.name\":\"app\",\"publication.autocreate.mode\":\"filtered\",\"table.include.list\":\"%s\",\"decimal.handling.mode\":\"string\","
-		 "\"interval.handling.mode\":\"string\",\"key.converter.schemas.enable\":\"false\",\"value.converter.schemas.enable\":\"false\"%s}",
-		 pgtemp_port(w->server), tables, "");
+		"{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"database.hostname\":\"127.0.0.1\",\"database.port\":"
+		"\"%d\","
+		"\"database.user\":\"postgres\",\"database.dbname\":\"app\",\"plugin.name\":\"pgoutput\",\"topic.prefix\":\"app\",\"slot.name\":"
+		"\"app\","
+		"\"publication.name\":\"app\",\"publication.autocreate.mode\":\"filtered\",\"table.include.list\":\"%s\",\"decimal.handling.mode\":"
+		"\"string\","
+		"\"interval.handling.mode\":\"string\",\"key.converter.schemas.enable\":\"false\",\"value.converter.schemas.enable\":\"false\"%s}",
+		pgtemp_port(w->server), tables, "");
 	w->env = (struct job_env){.io = io_system(), .zones = tz_cache_new(io_system(), NULL), .timezone = "UTC", .memory_max = (size_t)1 << 30,
 				  .outside = &w->wake, .connector_of = connector_of, .any_source = any_source, .arg = w};
 	source_of(w, &w->env.target);
@@ -213,6 +218,7 @@ void world_verify(struct world *w, struct job *j)
 	if (job_verify(j, &v, &b, &err))
 		fail_msg("verify of %s: %s | %s", job_name(j), err.text, err.detail);
 	if (!v.equal)
-		fail_msg("%s: %llu differences in %llu rows\n%s", job_name(j), (unsigned long long)v.differences, (unsigned long long)v.rows, buf_cstr(&b));
+		fail_msg("%s: %llu differences in %llu rows\n%s", job_name(j), (unsigned long long)v.differences, (unsigned long long)v.rows,
+			buf_cstr(&b));
 	buf_release(&b);
 }

@@ -1,6 +1,6 @@
 /*
- * A small world for integration tests: a throwaway PostgreSQL, a log in a directory of its own, one connector, any number of jobs. The composition that
- * `walmill up` makes, without its listeners. Main thread of a test.
+ * A small world for integration tests: a throwaway PostgreSQL, a log in a directory of its own, one connector, any number of jobs. The
+ * composition that `walmill up` makes, without its listeners. Main thread of a test.
  */
 #ifndef WALMILL_TEST_WORLD_H
 #define WALMILL_TEST_WORLD_H
