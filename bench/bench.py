@@ -30,14 +30,15 @@ SCHEMA = ("demo/schema.sql", "bench/load.sql")
 
 class Table:
     """Rows of the report; they are printed as they come, and aligned at the end."""
-    HEAD = ("what", "load", "rows", "result", "limit", "CPU s/M walmill", "CPU s/M walsender (of limit)", "peak RSS MB", "ratio", "required")
+    HEAD = ("what", "load", "rows", "result", "limit", "CPU s/M walmill", "walsender (of limit)", "sink's backend",
+            "peak RSS MB", "ratio", "required")
 
     def __init__(self):
         self.rows = []
 
-    def add(self, what, load, rows="", result="", limit="", cpu="", sender="", rss="", ratio="", required=()):
+    def add(self, what, load, rows="", result="", limit="", cpu="", sender="", sink="", rss="", ratio="", required=()):
         need = ", ".join(f"{text}: {'met' if met else 'short'}" for text, met in required)
-        self.rows.append((what, load, f"{rows:,}" if rows else "", result, limit, cpu, sender, rss, f"{ratio:.2f}" if ratio else "", need))
+        self.rows.append((what, load, f"{rows:,}" if rows else "", result, limit, cpu, sender, sink, rss, f"{ratio:.2f}" if ratio else "", need))
         print(" | ".join(x for x in self.rows[-1] if x), file=sys.stderr, flush=True)
 
     def text(self):
@@ -112,8 +113,9 @@ def write_backlog(pg, call):
     return end
 
 
-def drain(w, source, db, name, rows, call, job=None):
-    """Writes a backlog behind two slots; (the limit's figures, walmill's)."""
+def drain(w, source, db, name, rows, call, target=None):
+    """Writes a backlog behind two slots; (the limit's figures, walmill's). With a target cluster, until the job's tables have it."""
+    job = "tables" if target else None
     pg = source.connect(db)
     w.must("PUT", "connect", f"/connectors/{name}/stop")
     wait_for(lambda: w.connector(name)["state"] == "STOPPED", "connector stopped", 20)
@@ -124,6 +126,8 @@ def drain(w, source, db, name, rows, call, job=None):
     pg("SELECT pg_drop_replication_slot('the_limit')")
 
     reset_peak(w.pid)
+    sink = target and int(target.connect().one("SELECT pid FROM pg_stat_activity WHERE application_name = 'walmill job tables' LIMIT 1"))
+    sink_cpu = cpu_s(sink) if sink else 0
     taken = w.connector(name)["rows"]
     before, t = cpu_s(w.pid), time.monotonic()
     w.must("PUT", "connect", f"/connectors/{name}/resume")
@@ -133,7 +137,7 @@ def drain(w, source, db, name, rows, call, job=None):
         wait_for(lambda: lsn(w.connector(name)["durable_lsn"]) > lsn(end), f"connector {name} at {end}", 180)
     got = {"s": time.monotonic() - t, "cpu": cpu_s(w.pid) - before, "rss": peak_mb(w.pid)}
     sender = int(pg.one("SELECT active_pid FROM pg_replication_slots WHERE active"))
-    got["sender"] = cpu_s(sender)
+    got |= {"sender": cpu_s(sender), "sink": cpu_s(sink) - sink_cpu if sink else 0}
     pg.close()
     taken = wait_for(lambda: w.connector(name)["rows"], "rows", 5) - taken
     if taken != rows + 1:
@@ -144,7 +148,7 @@ def drain(w, source, db, name, rows, call, job=None):
 def report(table, what, load, rows, limit, got, ratio_least, cpu_most, cpu_text="CPU", state_mb=0.0):
     m, ratio = rows / 1e6, limit["s"] / got["s"]
     table.add(what, load, rows, f"{rows / got['s'] / 1e3:,.0f}k rows/s", f"{rows / limit['s'] / 1e3:,.0f}k rows/s", f"{got['cpu'] / m:.1f}",
-              f"{got['sender'] / m:.1f} ({limit['sender'] / m:.1f})", f"{got['rss']:.0f}" + (f", state {state_mb:.0f}" if state_mb else ""), ratio,
+              f"{got['sender'] / m:.1f} ({limit['sender'] / m:.1f})", f"{got['sink'] / m:.1f}" if got["sink"] else "", f"{got['rss']:.0f}" + (f", state {state_mb:.0f}" if state_mb else ""), ratio,
               [at_least(ratio, ratio_least), at_most(cpu_text, round(got["cpu"] / m, 1), round(cpu_most, 1), " s/M"),
                at_most("RSS" + (" - state" if state_mb else ""), got["rss"] - state_mb, 60, " MB")])
 
@@ -190,7 +194,7 @@ def snapshot(bench):
         raise Failed(f"the snapshot has {seen} rows, the table {rows}")
     ratio = limit["s"] / s
     bench.table.add("snapshot + log", "beside psql, binary COPY", rows, f"{rows / s / 1e3:,.0f}k rows/s", f"{rows / limit['s'] / 1e3:,.0f}k rows/s",
-                    f"{(cpu_s(w.pid) - before) / rows * 1e6:.1f}", "", f"{peak_mb(w.pid):.0f}", ratio,
+                    f"{(cpu_s(w.pid) - before) / rows * 1e6:.1f}", "", "", f"{peak_mb(w.pid):.0f}", ratio,
                     [at_least(ratio, 0.35), at_most("RSS", peak_mb(w.pid), 60, " MB")])
     w.stop()
     pg.close()
@@ -228,7 +232,7 @@ def tables(bench):
         w = with_job(bench, db, target)
         for load, call, least in (("inserts", f"CALL bench.append({ROWS}, 100)", 0.5),
                                   (f"updates of {HOT:,} hot rows", f"CALL bench.move({ROWS}, 100, {HOT})", 0.7)):
-            limit, got = drain(w, bench.source, db, "tables", ROWS, call, "tables")
+            limit, got = drain(w, bench.source, db, "tables", ROWS, call, target or bench.source)
             state = w.job("tables")["state_bytes"] / 2**20
             report(bench.table, "capture + log + 3 tables", f"{load}, {where}", ROWS, limit, got, least, 10, state_mb=state)
             must_be_equal(w)
