@@ -1,26 +1,33 @@
 #!/bin/sh
-# The demonstration: a private PostgreSQL with the demo schema, then `walmill demo` in the foreground over it. Ctrl-C ends both.
+# The demonstration: a private PostgreSQL, then `walmill demo` in the foreground over it. Ctrl-C ends both, the next start goes on.
 # Usage: scripts/run.sh WALMILL [options of walmill demo]
-# WALMILL_SOURCE names another database instead, which has the tables of demo/schema.sql.
+# WALMILL_SOURCE names another database instead; `walmill demo` refuses one that is neither empty nor its own.
 set -eu
 cd "$(dirname "$0")/.."
 walmill=$1
 shift
 state=$PWD/.walmill
 mkdir -p "$state"
-chmod 700 "$state"
+chmod 711 "$state"
+
+# Root's cluster belongs to the user postgres, who seldom reaches into root's folders.
+place() {
+	if [ "$(id -u)" != 0 ] || (cd / && setpriv --reuid=postgres --regid=postgres --clear-groups -- test -x "$state") 2>/dev/null; then
+		echo "$state/postgres"
+	else
+		echo "/var/lib/walmill-demo/$(echo "$state" | cksum | cut -d ' ' -f 1)"
+	fi
+}
 
 if [ -z "${WALMILL_SOURCE:-}" ]; then
-	cluster=$state/postgres
-	# the user postgres, to whom root's cluster belongs, seldom reaches into root's folders
-	[ "$(id -u)" != 0 ] || cluster=/var/tmp/walmill-demo-$(pwd | cksum | cut -d ' ' -f 1)
+	cluster=$(place)
 	echo "run: private PostgreSQL in $cluster"
-	WALMILL_SOURCE=$(scripts/postgres.sh start "$cluster")
+	[ "$cluster" = "$state/postgres" ] || mkdir -p -m 711 /var/lib/walmill-demo
 	trap 'scripts/postgres.sh stop "$cluster"' EXIT
-	trap : INT TERM
 	# the connection string holds the password: it goes by the environment, not by a command line that everybody can read
-	PGPASSFILE=$cluster/passfile PGOPTIONS='-c client_min_messages=warning' \
-		psql -h 127.0.0.1 -p "$(cat "$cluster/port")" -U walmill -Xq -v ON_ERROR_STOP=1 -f demo/schema.sql postgres
+	WALMILL_SOURCE=$(scripts/postgres.sh start "$cluster")
+	echo "run: psql: PGPASSFILE=$cluster/passfile psql -h 127.0.0.1 -p $(cat "$cluster/port") -U walmill postgres"
+	trap : INT TERM
 fi
 export WALMILL_SOURCE
 "$walmill" demo --data "$state/data" "$@"

@@ -39,10 +39,11 @@ int cli_params(const struct cli *c, enum walmill_setting row, bool needed, struc
 int cli_target(const struct cli *c, struct pg_params *ret, struct err *err) WM_MUST_USE;
 
 /* A request to the running instance's listener; the answer's body is appended. ERR_CONNECTION when nobody listens. */
-int cli_request(const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body, unsigned *ret_status,
-		struct buf *answer, struct err *err) WM_MUST_USE;
+int cli_request(const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body,
+	unsigned *ret_status, struct buf *answer, struct err *err) WM_MUST_USE;
 /* The same; says what is wrong when the answer is not 2xx. 0 or EXIT_FAILED. */
-int cli_call(const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body, struct buf *answer);
+int cli_call(
+	const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body, struct buf *answer);
 void cli_put_escaped(struct buf *b, const char *text); /* percent-encoded for a path or query */
 
 extern const struct command command_up, command_demo, command_connector, command_job, command_topic, command_verify, command_doctor;

@@ -93,8 +93,8 @@ static void print_line(struct js_reader *r, struct view which)
 		else if (view_is(t.key, "error") || (view_is(t.key, "trace") && !error.ptr))
 			error = js_unescape(&a, t.text, t.text_escaped);
 	}
-	printf("%-32.*s %-10.*s %-12.*s %12.*s  %.*s\n", (int)which.len, (const char *)which.ptr, (int)state.len, (const char *)state.ptr, (int)step.len,
-	       (const char *)step.ptr, (int)rows.len, (const char *)rows.ptr, (int)error.len, (const char *)error.ptr);
+	printf("%-32.*s %-10.*s %-12.*s %12.*s  %.*s\n", (int)which.len, (const char *)which.ptr, (int)state.len, (const char *)state.ptr,
+		(int)step.len, (const char *)step.ptr, (int)rows.len, (const char *)rows.ptr, (int)error.len, (const char *)error.ptr);
 	arena_release(&a);
 }
 

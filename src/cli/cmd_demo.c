@@ -1,6 +1,6 @@
 /*
- * walmill demo: an instance over demonstration data. Makes what is missing (tables, rows, connector, job), runs the simulator, and shows a status line. The
- * next start goes on where this one stopped.
+ * walmill demo: an instance over demonstration data. Makes what is missing (tables, rows, connector, job), runs the simulator, and shows a
+ * status line. The next start goes on where this one stopped.
  *
  * The database must be empty or one that the demonstration made, which a comment on the table public.interventions says.
  */
@@ -15,6 +15,8 @@
 #include "cli/simulator.h"
 
 #define POSTGRES_EPOCH_US INT64_C(946684800000000)
+/* What the comment on public.interventions says once the tables are there, and once their rows are. */
+#define MARK_TABLES "walmill demonstration, tables without rows"
 #define MARK "walmill demonstration"
 
 static const char *rate_option;
@@ -54,21 +56,31 @@ static int read_share(const char *name, struct buf *into, struct err *err)
 
 /* ---- the database ---- */
 
-/* An empty database or our own; else refused with what stands there. */
-static int check_database(struct pg_conn *c, bool *ret_ours, struct err *err)
+enum found { FOUND_NOTHING, FOUND_TABLES, FOUND_ALL };
+
+/* An empty database or our own, with or without its rows; else refused with what stands there. */
+static int check_database(struct pg_conn *c, enum found *ret, struct err *err)
 {
-	static const char ours[] = "SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class') IS NOT DISTINCT FROM '" MARK "'";
+	static const char ours[] =
+		"SELECT pg_catalog.obj_description(pg_catalog.to_regclass('public.interventions'), 'pg_class')";
 	static const char others[] =
-		"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') "
+		"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+		"c.relkind IN ('r', 'p', 'v', 'm') "
 		"AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'walmill') AND n.nspname !~ '^pg_' ORDER BY 1 LIMIT 1";
 	struct pg_result *r;
+	const char *mark;
 	int rc = 0;
 
+	*ret = FOUND_NOTHING;
 	if (pg_query(c, ours, 0, NULL, &r, err))
 		return -1;
-	*ret_ours = pg_bool(r, 0, 0);
+	mark = pg_null(r, 0, 0) ? "" : pg_text(r, 0, 0);
+	if (strcmp(mark, MARK) == 0)
+		*ret = FOUND_ALL;
+	else if (strcmp(mark, MARK_TABLES) == 0)
+		*ret = FOUND_TABLES;
 	pg_result_free(r);
-	if (*ret_ours)
+	if (*ret != FOUND_NOTHING)
 		return 0;
 	if (pg_query(c, others, 0, NULL, &r, err))
 		return -1;
@@ -87,7 +99,7 @@ static int make_tables(struct pg_conn *c, struct err *err)
 
 	if (read_share("demo/schema.sql", &sql, err))
 		goto out;
-	buf_puts(&sql, "\nCOMMENT ON TABLE public.interventions IS '" MARK "';");
+	buf_puts(&sql, "\nCOMMENT ON TABLE public.interventions IS '" MARK_TABLES "';");
 	rc = pg_exec(c, buf_cstr(&sql), err);
 out:
 	buf_release(&sql);
@@ -96,7 +108,8 @@ out:
 
 static int load_rows(const struct pg_params *source, struct err *err)
 {
-	static const char *const files[] = {"demo/nyc311/nyc311_csv41_2014-2019.csv", "demo/nyc311/nyc311_sodacsv_2024-04.csv", "demo/nyc311/nyc311_csv53_2018-01.csv"};
+	static const char *const files[] = {
+		"demo/nyc311/nyc311_csv41_2014-2019.csv", "demo/nyc311/nyc311_sodacsv_2024-04.csv", "demo/nyc311/nyc311_csv53_2018-01.csv"};
 	struct load_options o = {.target = source, .now_us = io_now_us(io_system()) - POSTGRES_EPOCH_US};
 	struct load_report report;
 	uint64_t rows = 0;
@@ -122,18 +135,21 @@ static int load_rows(const struct pg_params *source, struct err *err)
 static int prepare_database(const struct pg_params *source, struct err *err)
 {
 	struct pg_conn *c;
-	bool ours;
+	enum found found;
 	int rc = -1;
 
 	if (pg_connect(source, PG_CONN_PLAIN, "walmill demo", -1, &c, err))
 		return -1;
-	if (check_database(c, &ours, err))
+	if (check_database(c, &found, err))
 		goto out;
-	if (!ours) {
+	if (found == FOUND_NOTHING) {
 		printf("demo: making tables\n");
-		if (make_tables(c, err) || load_rows(source, err))
+		if (make_tables(c, err))
 			goto out;
 	}
+	if (found != FOUND_ALL &&
+		(load_rows(source, err) || pg_exec(c, "COMMENT ON TABLE public.interventions IS '" MARK "'", err)))
+		goto out;
 	rc = 0;
 out:
 	pg_close(c);
@@ -254,9 +270,10 @@ static void show_status(struct instance *in, struct simulator *sim, bool termina
 
 	registry_connector_each(in->registry, add_connector, &t);
 	registry_job_each(in->registry, add_job, &t);
-	printf("%srows in %llu | events %llu | job %s: %llu result rows, %llu written | lag %.1f ms | simulator %llu%s%s%s", terminal ? "\r\033[K" : "",
-	       (unsigned long long)t.rows, (unsigned long long)t.events, t.state, (unsigned long long)t.results, (unsigned long long)t.written,
-	       (double)t.lag_us / 1000, (unsigned long long)simulator_done(sim), t.error[0] ? " | " : "", t.error, terminal ? "" : "\n");
+	printf("%srows in %llu | events %llu | job %s: %llu result rows, %llu written | lag %.1f ms | simulator %llu%s%s%s",
+		terminal ? "\r\033[K" : "", (unsigned long long)t.rows, (unsigned long long)t.events, t.state, (unsigned long long)t.results,
+		(unsigned long long)t.written, (double)t.lag_us / 1000, (unsigned long long)simulator_done(sim), t.error[0] ? " | " : "", t.error,
+		terminal ? "" : "\n");
 	fflush(stdout);
 }
 
@@ -303,7 +320,8 @@ static int run(struct cli *c)
 	int rc;
 
 	if (c->argc || rate <= 0 || rate > 100000)
-		return cli_usage(c->argc ? "walmill demo takes no argument \"%s\"" : "--rate needs a number of transactions a second%s", c->argc ? c->argv[0] : "");
+		return cli_usage(c->argc ? "walmill demo takes no argument \"%s\"" : "--rate needs a number of transactions a second%s",
+			c->argc ? c->argv[0] : "");
 	/* New York's requests are counted by New York's days, unless somebody said otherwise */
 	if (settings_source(c->settings, SET_JOB_TIMEZONE) == SETTINGS_DEFAULT &&
 	    settings_set(c->settings, SETTINGS_FILE, "job.timezone", "America/New_York", "demo", &err))
@@ -332,4 +350,5 @@ static const struct cli_option options[] = {
 	{"--no-simulator", NULL, "let the data stand still", NULL, &no_simulator},
 };
 
-const struct command command_demo = {"demo", "demo [--rate N] [--no-simulator]", "the same over demonstration data, with a simulator", options, 2, run};
+const struct command command_demo = {
+	"demo", "demo [--rate N] [--no-simulator]", "the same over demonstration data, with a simulator", options, 2, run};

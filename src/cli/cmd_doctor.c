@@ -1,4 +1,5 @@
-/* walmill doctor: looks at the source server beforehand and prints the exact SQL or setting to change. Exit 0 when capture can begin, else 1. */
+/* walmill doctor: looks at the source server beforehand and prints the exact SQL or setting to change. Exit 0 when capture can begin, else
+ * 1. */
 #include <stdio.h>
 
 #include "base/js.h"
@@ -44,28 +45,36 @@ static void check_server(struct report *r, const struct pg_server *s, struct are
 	else
 		say(r, FAILURE, arena_printf(a, "wal_level is %.*s", (int)s->wal_level.len, (const char *)s->wal_level.ptr),
 		    "ALTER SYSTEM SET wal_level = 'logical';   then restart the server");
-	say(r, view_is(s->encoding, "UTF8") ? OK : FAILURE, arena_printf(a, "database %.*s has encoding %.*s", (int)s->database.len,
-		(const char *)s->database.ptr, (int)s->encoding.len, (const char *)s->encoding.ptr), view_is(s->encoding, "UTF8") ? NULL : "only UTF8 databases can be captured");
+	say(r, view_is(s->encoding, "UTF8") ? OK : FAILURE,
+		arena_printf(a, "database %.*s has encoding %.*s", (int)s->database.len, (const char *)s->database.ptr, (int)s->encoding.len,
+			(const char *)s->encoding.ptr),
+		view_is(s->encoding, "UTF8") ? NULL : "only UTF8 databases can be captured");
 	if (s->may_replicate)
 		say(r, OK, arena_printf(a, "role %.*s may replicate", (int)s->user.len, (const char *)s->user.ptr), NULL);
 	else
 		say(r, FAILURE, arena_printf(a, "role %.*s may not replicate", (int)s->user.len, (const char *)s->user.ptr),
 		    arena_printf(a, "ALTER ROLE \"%.*s\" REPLICATION;", (int)s->user.len, (const char *)s->user.ptr));
 	/* one for the connector, one for a moment during snapshots, backfills and verify */
-	say(r, s->free_slots >= 2 ? OK : s->free_slots == 1 ? WARNING : FAILURE, arena_printf(a, "%d of %d replication slots are free", s->free_slots, s->max_slots),
-	    s->free_slots >= 2 ? NULL : "ALTER SYSTEM SET max_replication_slots = 20;   then restart the server");
+	say(r,
+		s->free_slots >= 2       ? OK
+			: s->free_slots == 1 ? WARNING
+								 : FAILURE,
+		arena_printf(a, "%d of %d replication slots are free", s->free_slots, s->max_slots),
+		s->free_slots >= 2 ? NULL : "ALTER SYSTEM SET max_replication_slots = 20;   then restart the server");
 	if (s->in_recovery)
 		say(r, FAILURE, "the server is a standby", "connect to the primary");
 	if (s->max_slot_wal_keep_mb < 0)
 		say(r, WARNING, "max_slot_wal_keep_size is unlimited: while walmill is away, the server keeps all WAL until its disk is full",
-		    "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();   (a slot that needs more is lost and takes a new snapshot)");
+			"ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();   (a slot that needs more is lost and takes a new "
+			"snapshot)");
 	else
 		say(r, OK, arena_printf(a, "max_slot_wal_keep_size is %lld MB", (long long)s->max_slot_wal_keep_mb), NULL);
 }
 
 static void check_table(struct report *r, const struct pg_table_ref *t, struct arena *a)
 {
-	const char *name = arena_printf(a, "\"%.*s\".\"%.*s\"", (int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr);
+	const char *name =
+		arena_printf(a, "\"%.*s\".\"%.*s\"", (int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr);
 
 	if (!t->has_key && t->replica_identity != 'f')
 		say(r, WARNING, arena_printf(a, "table %s has no primary key: once published, its own updates and deletes fail", name),
@@ -89,14 +98,17 @@ static void check_columns(struct report *r, const struct table *t, struct arena 
 
 	for (i = 0; i < t->ncolumns; i++) {
 		const struct column *c = &t->columns[i];
-		bool known = c->base.elem ? c->elem.kind != VALUE_OTHER && c->elem.kind != VALUE_INTERVAL && c->elem.kind != VALUE_NAME : c->base.kind != VALUE_OTHER;
+		bool known = c->base.elem ? c->elem.kind != VALUE_OTHER && c->elem.kind != VALUE_INTERVAL && c->elem.kind != VALUE_NAME
+								  : c->base.kind != VALUE_OTHER;
 
 		if (!known || c->generated)
 			buf_printf(&b, "%s%.*s%s", b.len ? ", " : "", (int)c->name.len, (const char *)c->name.ptr, c->generated ? " (generated)" : "");
 	}
 	if (b.len)
-		say(r, WARNING, arena_printf(a, "table \"%.*s\".\"%.*s\": left out of the events: %s", (int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len,
-			(const char *)t->name.ptr, buf_cstr(&b)), "these columns are generated or of a type that is not supported");
+		say(r, WARNING,
+			arena_printf(a, "table \"%.*s\".\"%.*s\": left out of the events: %s", (int)t->schema.len, (const char *)t->schema.ptr,
+				(int)t->name.len, (const char *)t->name.ptr, buf_cstr(&b)),
+			"these columns are generated or of a type that is not supported");
 	buf_release(&b);
 }
 

@@ -32,7 +32,9 @@ static int submit(struct cli *c)
 	cli_put_escaped(&path, name);
 	if (replace)
 		buf_puts(&path, "&replace=true");
-	rc = io_read_file(io_system(), c->argv[0], &body, &err) ? cli_error(&err) : cli_call(c, SET_JOBS_LISTEN, "POST", buf_cstr(&path), buf_view(&body), &answer);
+	rc = io_read_file(io_system(), c->argv[0], &body, &err)
+		? cli_error(&err)
+		: cli_call(c, SET_JOBS_LISTEN, "POST", buf_cstr(&path), buf_view(&body), &answer);
 	if (rc == 0)
 		printf(c->json ? "%s\n" : "submitted: %s\n", buf_cstr(&answer));
 	buf_release(&body);
@@ -88,8 +90,8 @@ static int one(struct cli *c, const char *verb)
 {
 	static const struct {
 		const char *verb, *method, *tail;
-	} verbs[] = {{"explain", "GET", "/explain"}, {"sql", "GET", "/sql"}, {"status", "GET", ""}, {"pause", "PUT", "/pause"}, {"resume", "PUT", "/resume"},
-		     {"repair", "PUT", "/repair"}, {"cancel", "PATCH", "?mode=cancel"}};
+	} verbs[] = {{"explain", "GET", "/explain"}, {"sql", "GET", "/sql"}, {"status", "GET", ""}, {"pause", "PUT", "/pause"},
+		{"resume", "PUT", "/resume"}, {"repair", "PUT", "/repair"}, {"cancel", "PATCH", "?mode=cancel"}};
 	struct buf path = BUF_INIT(4096), answer = BUF_INIT(64 << 20);
 	size_t i;
 	int rc;
@@ -161,8 +163,9 @@ static int verify_one(struct cli *c, const char *name)
 	if (c->json)
 		printf("%s\n", buf_cstr(&answer));
 	else
-		printf("%.*s%s: %s at %.*s, %llu rows, %llu differences, held %llu ms\n", (int)report.len, (const char *)report.ptr, name, equal ? "equal" : "different",
-		       (int)cut.len, (const char *)cut.ptr, (unsigned long long)rows, (unsigned long long)differences, (unsigned long long)held / 1000);
+		printf("%.*s%s: %s at %.*s, %llu rows, %llu differences, held %llu ms\n", (int)report.len, (const char *)report.ptr, name,
+			equal ? "equal" : "different", (int)cut.len, (const char *)cut.ptr, (unsigned long long)rows, (unsigned long long)differences,
+			(unsigned long long)held / 1000);
 	rc = equal ? 0 : 1;
 out:
 	arena_release(&a);
@@ -206,10 +209,19 @@ static const struct cli_option job_options[] = {
 };
 
 const struct command command_job = {
-	"job", "job submit FILE [--name N] [--replace] | list | status|explain|sql N | pause|resume|repair|cancel N", "jobs of the running instance",
-	job_options, 2, run_job,
+	"job",
+	"job submit FILE [--name N] [--replace] | list | status|explain|sql N | pause|resume|repair|cancel N",
+	"jobs of the running instance",
+	job_options,
+	2,
+	run_job,
 };
 
 const struct command command_verify = {
-	"verify", "verify [JOB...]", "compare the jobs' tables with their SQL while writers go on; exit 0 equal, 1 different, 2 not compared", NULL, 0, run_verify,
+	"verify",
+	"verify [JOB...]",
+	"compare the jobs' tables with their SQL while writers go on; exit 0 equal, 1 different, 2 not compared",
+	NULL,
+	0,
+	run_verify,
 };

@@ -78,11 +78,13 @@ static void print_lines(struct tail *t, const char *text)
 {
 	while (*text && t->left != 0) {
 		const char *nl = strchr(text, '\n');
-		int64_t offset = -1;
+		static const char head[] = "{\"offset\": ";
+		int64_t offset;
 		const char *rest = strstr(text, "\"partition\"");
 
-		if (!nl || sscanf(text, "{\"offset\": %ld", &offset) != 1 || !rest)
+		if (!nl || !rest || strncmp(text, head, sizeof(head) - 1) != 0)
 			break;
+		offset = strtoll(text + sizeof(head) - 1, NULL, 10);
 		t->next = offset + 1;
 		if (t->end >= 0 && offset >= t->end)
 			return;
@@ -172,8 +174,9 @@ static int verify_log(struct cli *c)
 		return cli_error(&err);
 	rc = log_verify(log, &r, found, NULL, &err);
 	printf(c->json ? "{\"segments\":%llu,\"units\":%llu,\"batches\":%llu,\"bytes\":%llu,\"damaged\":%llu}\n"
-	       : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n", (unsigned long long)r.segments, (unsigned long long)r.units,
-	       (unsigned long long)r.batches, (unsigned long long)r.bytes, (unsigned long long)r.damaged);
+				   : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n",
+		(unsigned long long)r.segments, (unsigned long long)r.units, (unsigned long long)r.batches, (unsigned long long)r.bytes,
+		(unsigned long long)r.damaged);
 	log_close(log);
 	return rc ? cli_error(&err) : 0;
 }

@@ -53,7 +53,8 @@ int cli_params(const struct cli *c, enum walmill_setting row, bool needed, struc
 	*ret = (struct pg_params){0};
 	if (!*dsn && needed) {
 		err_set(err, ERR_INVALID, "no %s server is set", walmill_settings[row].name);
-		return err_hint(err, "Add --%s postgresql://user:password@host:5432/database, or set it in the configuration file.", walmill_settings[row].name);
+		return err_hint(err, "Add --%s postgresql://user:password@host:5432/database, or set it in the configuration file.",
+			walmill_settings[row].name);
 	}
 	return *dsn ? pg_params_parse(dsn, ret, err) : 0;
 }

@@ -18,20 +18,17 @@
 	X(SET_TARGET, "target", CONNECTION, "", NULL, NULL, NULL, START, \
 		"Connection string of the PostgreSQL server that holds the tables written by jobs. Empty: the same as `source`.") \
 	X(SET_KAFKA_LISTEN, "kafka.listen", ADDRESSES, "127.0.0.1:9092,127.0.0.1:29092", NULL, NULL, NULL, START, \
-		"Where the Kafka wire protocol is spoken. Empty: not at all. Port 0: the system picks one, and it is printed.") \
+		"Reserved for the Kafka wire protocol, which this version does not speak: nothing listens there.") \
 	X(SET_CONNECT_LISTEN, "connect.listen", ADDRESSES, "127.0.0.1:8083", NULL, NULL, NULL, START, \
 		"Where the Kafka Connect REST API listens. Empty: nowhere.") \
 	X(SET_JOBS_LISTEN, "jobs.listen", ADDRESSES, "127.0.0.1:8081", NULL, NULL, NULL, START, \
 		"Where the jobs API listens. Empty: nowhere.") \
 	X(SET_CONSOLE_LISTEN, "console.listen", ADDRESSES, "127.0.0.1:8085", NULL, NULL, NULL, START, \
-		"Where the console listens. Empty: nowhere.") \
+		"Reserved for the console, which this version does not have: nothing listens there.") \
 	X(SET_API_LISTEN, "api.listen", ADDRESSES, "127.0.0.1:8080", NULL, NULL, NULL, START, \
-		"Where the REST API of the application, the dashboard, `/livez`, `/readyz` and `/metrics` listen. Empty: nowhere.") \
+		"Where `/livez`, `/readyz` and `/metrics` listen. Empty: nowhere.") \
 	X(SET_COMPAT_VERSION, "compat.version", CHOICE, "3.2", NULL, NULL, "2.6 3.2", START, \
 		"The Debezium release class whose bytes are produced.") \
-	X(SET_COMPAT_EXACT, "compat.exact", BOOL, "off", NULL, NULL, NULL, START, \
-		"Follow Debezium even where its events lose or mangle data. Off: walmill is right instead, in the cases that the " \
-		"documentation lists.") \
 	X(SET_JOB_TIMEZONE, "job.timezone", STRING, "UTC", NULL, NULL, NULL, START, \
 		"Time zone of jobs that do not set one. Anything that the target server accepts.") \
 	X(SET_JOB_PIN_MAX_BYTES, "job.pin.max_bytes", BYTES, "0", "0", NULL, NULL, RUNTIME, \

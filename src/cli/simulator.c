@@ -25,19 +25,26 @@ static const struct {
 	int chances;
 	const char *sql;
 } acts[] = {
-	{20, "INSERT INTO public.interventions (reference, title, description, planned_at, technician_id, latitude, longitude) "
-	     "SELECT 'SIM-' || pg_catalog.nextval('public.interventions_id_seq'), (ARRAY['Street light out','Water leak','Noise','Blocked driveway','Pothole'])[1 + n % 5], "
-	     "'reported by the simulator', now() + n % 48 * interval '1 hour', (SELECT id FROM public.users ORDER BY random() LIMIT 1), 40.5 + random() * 0.4, -74.2 + random() * 0.4 "
-	     "FROM (SELECT (random() * 1000)::int AS n) s"},
-	{30, "UPDATE public.interventions SET status = 'IN_PROGRESS', started_at = now(), updated_at = now(), "
-	     "technician_id = coalesce(technician_id, (SELECT id FROM public.users ORDER BY random() LIMIT 1)) "
-	     "WHERE id = (SELECT id FROM public.interventions WHERE status = 'SCHEDULED' ORDER BY random() LIMIT 1)"},
-	{25, "UPDATE public.interventions SET status = 'COMPLETED', completed_at = now(), updated_at = now() "
-	     "WHERE id = (SELECT id FROM public.interventions WHERE status = 'IN_PROGRESS' ORDER BY random() LIMIT 1)"},
-	{15, "UPDATE public.interventions SET status = 'VALIDATED', validated_at = now(), updated_at = now() "
-	     "WHERE id = (SELECT id FROM public.interventions WHERE status = 'COMPLETED' ORDER BY random() LIMIT 1)"},
-	{5, "UPDATE public.interventions SET technician_id = (SELECT id FROM public.users ORDER BY random() LIMIT 1), updated_at = now() "
-	    "WHERE id = (SELECT id FROM public.interventions WHERE status <> 'VALIDATED' ORDER BY random() LIMIT 1)"},
+	{20,
+		"INSERT INTO public.interventions (reference, title, description, planned_at, technician_id, latitude, longitude) "
+		"SELECT 'SIM-' || pg_catalog.nextval('public.interventions_id_seq'), (ARRAY['Street light out','Water leak','Noise','Blocked "
+		"driveway','Pothole'])[1 + n % 5], "
+		"'reported by the simulator', now() + n % 48 * interval '1 hour', (SELECT id FROM public.users ORDER BY random() LIMIT 1), 40.5 + "
+		"random() * 0.4, -74.2 + random() * 0.4 "
+		"FROM (SELECT (random() * 1000)::int AS n) s"},
+	{30,
+		"UPDATE public.interventions SET status = 'IN_PROGRESS', started_at = now(), updated_at = now(), "
+		"technician_id = coalesce(technician_id, (SELECT id FROM public.users ORDER BY random() LIMIT 1)) "
+		"WHERE id = (SELECT id FROM public.interventions WHERE status = 'SCHEDULED' ORDER BY random() LIMIT 1)"},
+	{25,
+		"UPDATE public.interventions SET status = 'COMPLETED', completed_at = now(), updated_at = now() "
+		"WHERE id = (SELECT id FROM public.interventions WHERE status = 'IN_PROGRESS' ORDER BY random() LIMIT 1)"},
+	{15,
+		"UPDATE public.interventions SET status = 'VALIDATED', validated_at = now(), updated_at = now() "
+		"WHERE id = (SELECT id FROM public.interventions WHERE status = 'COMPLETED' ORDER BY random() LIMIT 1)"},
+	{5,
+		"UPDATE public.interventions SET technician_id = (SELECT id FROM public.users ORDER BY random() LIMIT 1), updated_at = now() "
+		"WHERE id = (SELECT id FROM public.interventions WHERE status <> 'VALIDATED' ORDER BY random() LIMIT 1)"},
 	{5, "DELETE FROM public.interventions WHERE id = (SELECT id FROM public.interventions ORDER BY random() LIMIT 1)"},
 };
 

@@ -433,7 +433,7 @@ bool flow_failed(const struct flow *f, struct err *err)
 		if (err) {
 			err_set(err, ERR_DATA, "two result rows have the same key of table \"%s%s%s\"", s->st->target_schema ? s->st->target_schema : "",
 				s->st->target_schema ? "." : "", s->st->target_table);
-			strcpy(err->sqlstate, "23505");
+			memcpy(err->sqlstate, "23505", sizeof("23505"));
 			err_hint(err, "Group by the target's key, or give the target a key that the query's rows have.");
 		}
 		return true;

@@ -141,14 +141,31 @@ static int load_connector(struct registry *r, const char *name, struct view file
 	return registry_add_loaded_connector(r, view_str(name), config, desired, err);
 }
 
+/* The word after key in the first line of a job's file; empty when it is not there. */
+static struct view head_word(struct view line, const char *key)
+{
+	const char *at = memmem(line.ptr, line.len, key, strlen(key)), *to;
+
+	if (!at)
+		return VIEW_NULL;
+	at += strlen(key);
+	for (to = at; to < (const char *)line.ptr + line.len && *to != ' '; to++)
+		;
+	return view_of(at, (size_t)(to - at));
+}
+
 static int load_job(struct registry *r, const char *name, struct buf *file, struct err *err)
 {
-	char state[16] = "", replace[8] = "", id[33] = "";
 	const char *text = buf_cstr(file), *end = strchr(text, '\n');
+	struct view head = view_of(text, end ? (size_t)(end - text) : 0);
+	struct view state = head_word(head, " state="), replace = head_word(head, " replace="), word = head_word(head, " id=");
+	char id[33];
 
-	if (!end || sscanf(text, "-- walmill: state=%15[A-Z] replace=%7[a-z] id=%32[0-9a-f]", state, replace, id) != 3)
+	if (!end || !state.len || !replace.len || word.len != 32)
 		return err_set(err, ERR_CORRUPT, "file jobs/%s.sql of the data directory cannot be read", name);
-	registry_add_loaded_job(r, name, view_str(end + 1), strcmp(replace, "true") == 0, id, strcmp(state, "PAUSED") == 0 ? JOB_PAUSED : JOB_RUNNING);
+	snprintf(id, sizeof(id), "%.32s", (const char *)word.ptr);
+	registry_add_loaded_job(r, name, view_str(end + 1), view_is(replace, "true"), id,
+		view_is(state, "PAUSED") ? JOB_PAUSED : JOB_RUNNING);
 	return 0;
 }
 
