@@ -15,7 +15,6 @@ enum {
 	BACKOFF_FIRST_US = 100000, BACKOFF_MOST_US = 10000000,
 	STEP_UNITS = 2000, STEP_US = 20000, /* how much is folded before results are rendered, when there is more to fold */
 	IDLE_US = 1000000,
-	BUSY_RECORDS = 300, BUSY_STEPS = 8, GAP_US = 8000, LINGER_US = 300000, /* see lingers() */
 };
 
 const char *job_state_name(enum job_state s)
@@ -284,20 +283,6 @@ static int beyond(struct job *j, lsn_t limit, const struct log_unit_info *info, 
 	return rc;
 }
 
-/*
- * Rows that change again and again, and groups that many rows share, are written once a step: a job that has had full steps in a row is behind, and then
- * waits for more rather than writing what there is. One large transaction is one full step, and does not wait; nor do steps with pauses between
- * them, which say that the job keeps up.
- */
-static bool lingers(struct job *j, lsn_t limit, int64_t begin, uint64_t seen)
-{
-	int64_t left = begin + LINGER_US - io_monotonic_us(j->env->io);
-
-	if (limit || !j->ready || j->busy_steps < BUSY_STEPS || left <= 0 || job_must_leave(j))
-		return false;
-	return wake_wait(log_wake(j->env->log), seen, left < GAP_US ? left : GAP_US);
-}
-
 int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, struct err *err)
 {
 	int64_t begin = io_monotonic_us(j->env->io);
@@ -307,12 +292,8 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 
 	*ret_more = false;
 	for (n = 0; n < STEP_UNITS; n++) {
-		uint64_t seen = wake_seen(log_wake(j->env->log));
-
 		if (!j->pending) {
 			rc = log_cursor_next(j->cursor, &j->pending_unit, err);
-			if (rc == 0 && n && lingers(j, limit, begin, seen))
-				continue;
 			if (rc <= 0)
 				return rc;
 			j->pending = true;
@@ -329,7 +310,7 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 		/* a replay stops just where the target is */
 		if (!j->ready && j->target.exists && j->folded_lsn == j->target.commit_lsn)
 			break;
-		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > (j->busy_steps < BUSY_STEPS ? STEP_US : LINGER_US))
+		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > STEP_US)
 			break;
 	}
 	*ret_more = true;
@@ -339,7 +320,7 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 /* One round: time, units, results. */
 static int round_once(struct job *j, bool *ret_more, struct err *err)
 {
-	uint64_t next = j->status.next_unit, before = j->status.counts.records;
+	uint64_t next = j->status.next_unit;
 	bool replaying = !j->ready && j->target.exists && !j->first_write_replaces;
 	int rc;
 
@@ -347,7 +328,6 @@ static int round_once(struct job *j, bool *ret_more, struct err *err)
 	if (!replaying && flow_step_begin(j->flow, clock_now(j), err))
 		return -1;
 	rc = follow_some(j, 0, &next, ret_more, err);
-	j->busy_steps = j->status.counts.records - before >= BUSY_RECORDS ? j->busy_steps + 1 : 0;
 	if (rc) {
 		struct err ignored = ERR_INIT;
 
@@ -374,7 +354,7 @@ static int follow(struct job *j, struct err *err)
 	job_step(j, "following");
 	for (;;) {
 		uint64_t seen = wake_seen(wake);
-		int64_t tick, wait, before;
+		int64_t tick, wait;
 		bool more;
 
 		if (job_must_leave(j))
@@ -385,10 +365,7 @@ static int follow(struct job *j, struct err *err)
 			continue;
 		tick = flow_next_tick(j->flow);
 		wait = tick == TZ_NEVER ? IDLE_US : tick - j->clock;
-		before = io_monotonic_us(j->env->io);
 		wake_wait(wake, seen, wait < 0 ? 0 : wait > IDLE_US ? IDLE_US : wait);
-		if (io_monotonic_us(j->env->io) - before > GAP_US)
-			j->busy_steps = 0;
 	}
 }
 

@@ -87,7 +87,6 @@ struct job {
 	bool pending;                     /* the cursor's present unit is still to be folded */
 	struct log_unit_info pending_unit;
 	bool ready;                       /* the flow has reached a cut: it may write */
-	unsigned busy_steps;              /* steps in a row that folded BUSY_RECORDS or more */
 	bool first_write_replaces;
 };
 
