@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs what test and bench folders declare with Meson's benchmark(), in an optimized build of their own.
-# Usage: scripts/bench.sh [BENCHMARK...]
+# The measurements of bench/bench.py, with an optimized build of their own.
+# Usage: scripts/bench.sh [PART...]        (parts and environment: bench/bench.py; RESULTS=bench/RESULTS.md keeps the report)
 set -eu
 cd "$(dirname "$0")/.."
 [ -f build-release/build.ninja ] || meson setup build-release -Dbuildtype=release
 ninja -C build-release -j"${JOBS:-$(nproc)}"
-meson test -C build-release --no-rebuild --benchmark --num-processes 1 --verbose "$@"
+exec python3 bench/bench.py "$@"
