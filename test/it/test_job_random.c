@@ -29,8 +29,8 @@ static void check_all(struct workload *l, struct job **jobs, bool verify)
 static void every_target_equals_its_query_after_every_batch(void **state)
 {
 	struct job **jobs = mem_zalloc(workload_nviews * sizeof(*jobs));
-	struct workload l;
-	struct world w;
+	static struct workload l;
+	static struct world w;
 	unsigned batch;
 	size_t i;
 
@@ -59,8 +59,8 @@ static void every_target_equals_its_query_after_every_batch(void **state)
 static void jobs_that_stop_and_start_at_random_end_equal(void **state)
 {
 	struct job **jobs = mem_zalloc(workload_nviews * sizeof(*jobs));
-	struct workload l;
-	struct world w;
+	static struct workload l;
+	static struct world w;
 	unsigned round;
 	size_t i;
 

@@ -10,7 +10,7 @@
 
 #include "workload.h"
 
-enum { WAIT_US = 60000000, IDS = 60 };
+enum { WAIT_US = 20000000, IDS = 60 };
 
 const char workload_schema[] =
 	"CREATE SCHEMA shop; CREATE SCHEMA kept; "
@@ -302,6 +302,7 @@ void workload_wait(struct workload *l, struct job *j, lsn_t mark)
 {
 	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
 
+	world_wait_connector(l->w, mark);
 	for (;;) {
 		uint64_t seen = wake_seen(&l->w->wake);
 		struct job_status s;
@@ -310,7 +311,8 @@ void workload_wait(struct workload *l, struct job *j, lsn_t mark)
 		if (s.state == JOB_RUNNING && s.position >= mark)
 			return;
 		if (s.state == JOB_FAILED || io_monotonic_us(io_system()) > deadline)
-			fail_msg("job %s is %s (%s): %s | %s | %s", job_name(j), job_state_name(s.state), s.step, s.error.text, s.error.detail, s.error.hint);
+			fail_msg("job %s is %s (%s) at " LSN_FORMAT ", wanted " LSN_FORMAT ": %s | %s | %s", job_name(j), job_state_name(s.state), s.step, LSN_ARGS(s.position),
+				 LSN_ARGS(mark), s.error.text, s.error.detail, s.error.hint);
 		wake_wait(&l->w->wake, seen, 10000);
 	}
 }
