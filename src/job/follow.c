@@ -247,7 +247,7 @@ static int fold_batch(struct unit *u, const struct log_batch *b, struct err *err
 		if (fold_record(u, place, topic, &rec, err))
 			return -1;
 		place->record++;
-		u->j->status.counts.records++;
+		u->j->records++;
 	}
 	return more;
 }

@@ -286,6 +286,8 @@ static void publish_status(struct job *j, uint64_t next)
 	j->status.source_rows = st.source_rows;
 	j->status.result_rows = st.result_rows;
 	j->status.counts.ticks = st.ticks;
+	j->status.counts.units = j->units;
+	j->status.counts.records = j->records;
 	lock_drop(&j->lock);
 }
 
@@ -332,9 +334,7 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 		if (follow_unit(j, &j->pending_unit, err))
 			return -1;
 		*ret_next = j->pending_unit.seq + 1;
-		lock_take(&j->lock);
-		j->status.counts.units++;
-		lock_drop(&j->lock);
+		j->units++;
 		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > STEP_US)
 			break;
 	}
