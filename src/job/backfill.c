@@ -139,7 +139,8 @@ static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, 
 		rc = pg_exec(plain, "COMMIT", err);
 	if (rc == 0) {
 		j->skip_below = made.consistent_point;
-		j->folded_lsn = j->passed_lsn = made.consistent_point;
+		/* a position says "at or below", the cut "below" */
+		j->folded_lsn = j->passed_lsn = made.consistent_point - 1;
 	}
 out:
 	buf_release(&sql);

@@ -49,7 +49,10 @@ static const struct table *stored_version(const struct job *j, uint32_t oid, uin
 	return NULL;
 }
 
-/* A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. */
+/*
+ * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not got the
+ * column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
+ */
 static int same_types(const struct job_table *t, const struct table *stored, struct err *err)
 {
 	uint32_t i;
@@ -57,10 +60,14 @@ static int same_types(const struct job_table *t, const struct table *stored, str
 	for (i = 0; i < t->sql->ncolumns; i++) {
 		int at = table_find_attnum(stored, t->sql->columns[i].attnum);
 
-		if (at < 0 || (stored->columns[at].type.oid == t->sql->columns[i].type.oid && stored->columns[at].type.typmod == t->sql->columns[i].type.typmod))
+		if (at >= 0 && stored->columns[at].type.oid == t->sql->columns[i].type.oid && stored->columns[at].type.typmod == t->sql->columns[i].type.typmod)
 			continue;
-		err_set(err, ERR_STATE, "column \"%s\" of table \"%s.%s\", which the job uses, has another type than when the job was planned", t->sql->columns[i].name,
-			t->sql->schema, t->sql->name);
+		if (at < 0)
+			err_set(err, ERR_STATE, "column \"%s\" of table \"%s.%s\", which the job uses, is not in the log: it was dropped, or is not captured",
+				t->sql->columns[i].name, t->sql->schema, t->sql->name);
+		else
+			err_set(err, ERR_STATE, "column \"%s\" of table \"%s.%s\", which the job uses, has another type than when the job was planned",
+				t->sql->columns[i].name, t->sql->schema, t->sql->name);
 		return err_hint(err, "Submit the job again: it is planned anew and starts from the tables as they are.");
 	}
 	return 0;
@@ -247,7 +254,7 @@ static int fold_batch(struct unit *u, const struct log_batch *b, struct err *err
 		if (fold_record(u, place, topic, &rec, err))
 			return -1;
 		place->record++;
-		u->j->status.counts.records++;
+		u->j->records++;
 	}
 	return more;
 }

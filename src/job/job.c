@@ -14,7 +14,7 @@
 enum {
 	BACKOFF_FIRST_US = 100000, BACKOFF_MOST_US = 10000000,
 	STEP_UNITS = 2000, STEP_US = 20000, /* how much is folded before results are rendered, when there is more to fold */
-	IDLE_US = 1000000,
+	IDLE_US = 1000000, AHEAD_US = 30000000,
 };
 
 const char *job_state_name(enum job_state s)
@@ -145,14 +145,33 @@ static int wait_for_connector(struct job *j, struct unit_payload *ret, struct ar
 	}
 }
 
-/* The target is ahead of the log: somebody restored the log, or the target belongs to another. */
-static int check_target(struct job *j, const struct unit_payload *p, struct err *err)
+/*
+ * The target may be ahead of the log for a moment: a backfill's cut is newer than what the connector had logged, and then walmill was stopped. When it
+ * stays so, somebody restored the log, or the target belongs to another.
+ */
+static int check_target(struct job *j, struct unit_payload *p, struct arena *a, struct err *err)
 {
+	int64_t deadline = io_monotonic_us(j->env->io) + AHEAD_US;
+	struct wake *wake = log_wake(j->env->log);
+
 	if (!j->target.exists || j->first_write_replaces)
 		return 0;
 	if (j->target.system_id != p->system_id || j->target.incarnation != p->incarnation) {
 		j->first_write_replaces = true;
 		return 0;
+	}
+	while (j->target.commit_lsn > p->end_lsn && io_monotonic_us(j->env->io) < deadline) {
+		uint64_t seen = wake_seen(wake);
+		bool found;
+
+		if (job_must_leave(j))
+			return err_set(err, ERR_CANCELED, "asked to stop");
+		if (connector_position(j, p, a, &found, err))
+			return -1;
+		if (p->end_lsn >= j->target.commit_lsn)
+			break;
+		job_step(j, "waiting for the log");
+		wake_wait(wake, seen, IDLE_US);
 	}
 	if (j->target.commit_lsn > p->end_lsn) {
 		err_set(err, ERR_LOST, "the target's tables are at " LSN_FORMAT ", ahead of the log, which ends at " LSN_FORMAT, LSN_ARGS(j->target.commit_lsn),
@@ -169,7 +188,9 @@ static int initial_state(struct job *j, bool repair, struct err *err)
 	uint64_t first, last, seq;
 	int rc = -1;
 
-	if (wait_for_connector(j, &p, &a, err) || job_load_schemas(j, err) || check_target(j, &p, err))
+	if (repair)
+		j->first_write_replaces = true; /* whatever the target says of itself */
+	if (wait_for_connector(j, &p, &a, err) || check_target(j, &p, &a, err) || job_load_schemas(j, err))
 		goto out;
 	j->incarnation = p.incarnation;
 	j->system_id = p.system_id;
@@ -232,8 +253,11 @@ static int finish_step(struct job *j, struct err *err)
 	if (j->in_snapshot)
 		return 0;
 	if (!j->ready) {
-		if (j->target.exists && !j->first_write_replaces && j->folded_lsn < j->target.commit_lsn)
+		if (j->target.exists && !j->first_write_replaces && j->folded_lsn < j->target.commit_lsn && j->passed_lsn <= j->target.commit_lsn)
 			return 0; /* still replaying what the target has */
+		/* a snapshot newer than the target has brought the flow beyond it: what differs is not known */
+		if (j->target.exists && j->folded_lsn > j->target.commit_lsn)
+			j->first_write_replaces = true;
 		if (j->target.exists && !j->first_write_replaces)
 			flow_written(j->flow);
 		j->ready = true;
@@ -262,6 +286,8 @@ static void publish_status(struct job *j, uint64_t next)
 	j->status.source_rows = st.source_rows;
 	j->status.result_rows = st.result_rows;
 	j->status.counts.ticks = st.ticks;
+	j->status.counts.units = j->units;
+	j->status.counts.records = j->records;
 	lock_drop(&j->lock);
 }
 
@@ -273,7 +299,7 @@ static int beyond(struct job *j, lsn_t limit, const struct log_unit_info *info, 
 	int rc = 0;
 
 	*ret = false;
-	if (limit && info->payload.len) {
+	if (limit && info->payload.len && (j->ready || !j->in_snapshot)) {
 		rc = unit_payload_load(info->payload, &a, &p, err);
 		*ret = rc == 0 && view_eq(p.connector, view_str(j->connector)) && p.kind == UNIT_TRANSACTION && p.commit_lsn >= limit;
 		if (*ret)
@@ -300,16 +326,15 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 		}
 		if (beyond(j, limit, &j->pending_unit, &stop, err))
 			return -1;
-		if (stop)
+		if (stop) {
+			*ret_more = true;
 			return 0;
+		}
 		j->pending = false;
 		if (follow_unit(j, &j->pending_unit, err))
 			return -1;
 		*ret_next = j->pending_unit.seq + 1;
-		j->status.counts.units++;
-		/* a replay stops just where the target is */
-		if (!j->ready && j->target.exists && j->folded_lsn == j->target.commit_lsn)
-			break;
+		j->units++;
 		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > STEP_US)
 			break;
 	}
@@ -327,7 +352,8 @@ static int round_once(struct job *j, bool *ret_more, struct err *err)
 	/* a replay stays at the target's clock until it is where the target is */
 	if (!replaying && flow_step_begin(j->flow, clock_now(j), err))
 		return -1;
-	rc = follow_some(j, 0, &next, ret_more, err);
+	/* and folds nothing that the target does not have: its position need not be that of a unit, a backfill's cut lies between two */
+	rc = follow_some(j, replaying ? j->target.commit_lsn + 1 : 0, &next, ret_more, err);
 	if (rc) {
 		struct err ignored = ERR_INIT;
 

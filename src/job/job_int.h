@@ -78,6 +78,7 @@ struct job {
 	struct log_cursor *cursor;
 	struct arena scratch;
 	uint64_t incarnation, system_id;
+	uint64_t units, records;          /* folded, all sessions together; status.counts has them after each step */
 	lsn_t folded_lsn;                 /* commit LSN of the newest unit in the flow */
 	lsn_t passed_lsn;                 /* end LSN of the newest unit seen, progress included */
 	lsn_t skip_below;                 /* backfill's cut: transactions that commit below it are in the flow already */

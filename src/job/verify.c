@@ -74,7 +74,9 @@ static int advance(struct job *j, struct err *err)
 		if (j->passed_lsn >= j->hold.cut) {
 			if (follow_finish(j, err))
 				return -1;
+			lock_take(&j->lock);
 			j->status.next_unit = next;
+			lock_drop(&j->lock);
 			phase_set(j, HOLD_REACHED, NULL);
 			return 0;
 		}
@@ -96,8 +98,10 @@ int hold_serve(struct job *j, struct err *err)
 
 		if (p == HOLD_NONE)
 			return 0;
-		if (p == HOLD_ADVANCE && advance(j, err))
+		if (p == HOLD_ADVANCE && advance(j, err)) {
+			phase_set(j, HOLD_REFUSED, err); /* this session ends, and the next one knows nothing of the hold */
 			return -1;
+		}
 		if (p != HOLD_ADVANCE)
 			wake_wait(&j->held, seen, 100000);
 	}
