@@ -117,6 +117,15 @@ static enum command command_now(struct connector *c, bool *ret_restart)
 	return cmd;
 }
 
+/*
+ * An internal error of the server (class XX000, for example "could not map filenode" in decoding) depends on what else goes on there; a new
+ * session decodes anew from the slot's restart point, so it is tried like a lost connection, with its text in the status meanwhile.
+ */
+static bool may_pass(const struct err *err)
+{
+	return err->retriable || strcmp(err->sqlstate, "XX000") == 0;
+}
+
 /* Sessions until told otherwise or until one fails for good. True when it failed. */
 static bool run_sessions(struct connector *c)
 {
@@ -132,7 +141,7 @@ static bool run_sessions(struct connector *c)
 		err = ERR_INIT;
 		if (connector_session(c, &err) == 0 || err.code == ERR_CANCELED)
 			continue;
-		if (!err.retriable) {
+		if (!may_pass(&err)) {
 			set_state(c, CONNECTOR_FAILED, &err);
 			return true;
 		}

@@ -1,8 +1,9 @@
 /*
  * Backfill: the source's tables at a cut, read for the job alone; the topics see nothing of it.
  *
- * A temporary slot's exported snapshot is the one place where PostgreSQL gives a snapshot and a position that belong together: a transaction is in it
- * if and only if its commit LSN is below the slot's consistent point. The units of the log from there on are folded on top.
+ * A temporary slot's exported snapshot is the one place where PostgreSQL gives a snapshot and a position that belong together: a
+ * transaction is in it if and only if its commit LSN is below the slot's consistent point. The units of the log from there on are folded on
+ * top.
  */
 #include <stdio.h>
 
@@ -43,7 +44,8 @@ static int fold_rows(struct job *j, uint32_t table, const struct pg_result *r, s
 			if (pg_null(r, row, k))
 				t->row[k] = value_null(kind);
 			else if (value_parse(pg_value(r, row, k), kind, &env, &j->scratch, &t->row[k], err))
-				return err_context(err, "backfill of table \"%s.%s\", column \"%s\"", t->sql->schema, t->sql->name, t->sql->columns[k].name);
+				return err_context(
+					err, "backfill of table \"%s.%s\", column \"%s\"", t->sql->schema, t->sql->name, t->sql->columns[k].name);
 		}
 		if (flow_upsert(j->flow, table, t->row, NULL, err))
 			return -1;
@@ -101,7 +103,9 @@ static int lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 		goto out;
 	}
 	buf_clear(&sql);
-	buf_puts(&sql, "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(oid) AND oid IN (");
+	buf_puts(&sql,
+		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
+		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
 	for (i = 0; i < j->plan->ntables; i++)
 		buf_printf(&sql, "%s%u", i ? "," : "", j->plan->tables[i].oid);
 	buf_puts(&sql, ")");

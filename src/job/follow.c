@@ -1,8 +1,9 @@
 /*
  * Units of the log into the flow.
  *
- * A unit's batches come in append order, which is each topic's order; the payload's runs say which table and schema version the records of a topic
- * belong to, its exceptions what their bytes do not say, its events what happened to whole tables, at their place among the table's records.
+ * A unit's batches come in append order, which is each topic's order; the payload's runs say which table and schema version the records of
+ * a topic belong to, its exceptions what their bytes do not say, its events what happened to whole tables, at their place among the table's
+ * records.
  */
 #include "base/mem.h"
 #include "job/job_int.h"
@@ -50,8 +51,8 @@ static const struct table *stored_version(const struct job *j, uint32_t oid, uin
 }
 
 /*
- * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not got the
- * column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
+ * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not
+ * got the column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
  */
 static int same_types(const struct job_table *t, const struct table *stored, struct err *err)
 {
@@ -60,10 +61,12 @@ static int same_types(const struct job_table *t, const struct table *stored, str
 	for (i = 0; i < t->sql->ncolumns; i++) {
 		int at = table_find_attnum(stored, t->sql->columns[i].attnum);
 
-		if (at >= 0 && stored->columns[at].type.oid == t->sql->columns[i].type.oid && stored->columns[at].type.typmod == t->sql->columns[i].type.typmod)
+		if (at >= 0 && stored->columns[at].type.oid == t->sql->columns[i].type.oid &&
+			stored->columns[at].type.typmod == t->sql->columns[i].type.typmod)
 			continue;
 		if (at < 0)
-			err_set(err, ERR_STATE, "column \"%s\" of table \"%s.%s\", which the job uses, is not in the log: it was dropped, or is not captured",
+			err_set(err, ERR_STATE,
+				"column \"%s\" of table \"%s.%s\", which the job uses, is not in the log: it was dropped, or is not captured",
 				t->sql->columns[i].name, t->sql->schema, t->sql->name);
 		else
 			err_set(err, ERR_STATE, "column \"%s\" of table \"%s.%s\", which the job uses, has another type than when the job was planned",
@@ -91,7 +94,8 @@ static int reader_of_version(struct job *j, struct job_table *t, uint32_t versio
 		stored = stored_version(j, t->sql->oid, version);
 	}
 	if (!stored)
-		return err_set(err, ERR_CORRUPT, "version %u of the schema of table \"%s.%s\" is not in the log", version, t->sql->schema, t->sql->name);
+		return err_set(
+			err, ERR_CORRUPT, "version %u of the schema of table \"%s.%s\" is not in the log", version, t->sql->schema, t->sql->name);
 	if (same_types(t, stored, err) || row_decoder_new(stored, t->attnums, t->sql->ncolumns, &d, err))
 		return -1;
 	t->readers = mem_realloc(t->readers, (t->nreaders + 1) * sizeof(*t->readers));
@@ -110,9 +114,11 @@ static void set_special(struct value *v, uint8_t kind)
 	if (kind == EXCEPTION_NAN)
 		*v = numeric ? value_of_num(num_special(NUM_NAN)) : *v;
 	else if (kind == EXCEPTION_INFINITY)
-		*v = numeric ? value_of_num(num_special(NUM_POS_INF)) : value_int((enum value_kind)v->kind, v->kind == VALUE_DATE ? DATE_POS_INF : TIMESTAMP_POS_INF);
+		*v = numeric ? value_of_num(num_special(NUM_POS_INF))
+					 : value_int((enum value_kind)v->kind, v->kind == VALUE_DATE ? DATE_POS_INF : TIMESTAMP_POS_INF);
 	else if (kind == EXCEPTION_NEG_INFINITY)
-		*v = numeric ? value_of_num(num_special(NUM_NEG_INF)) : value_int((enum value_kind)v->kind, v->kind == VALUE_DATE ? DATE_NEG_INF : TIMESTAMP_NEG_INF);
+		*v = numeric ? value_of_num(num_special(NUM_NEG_INF))
+					 : value_int((enum value_kind)v->kind, v->kind == VALUE_DATE ? DATE_NEG_INF : TIMESTAMP_NEG_INF);
 }
 
 /* Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. */

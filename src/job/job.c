@@ -96,8 +96,8 @@ static int take_over_position(struct job *j, struct err *err)
 		if (sink_target_rows(j->sink, i, &rows, err))
 			return -1;
 		if (rows) {
-			err_set(err, ERR_EXISTS, "target table \"%s.%s\" has %llu rows already", st->target_schema ? st->target_schema : "public", st->target_table,
-				(unsigned long long)rows);
+			err_set(err, ERR_EXISTS, "target table \"%s.%s\" has %llu rows already", st->target_schema ? st->target_schema : "public",
+				st->target_table, (unsigned long long)rows);
 			return err_hint(err, "Empty it, or submit the job with --replace: then table and result are made equal in one transaction.");
 		}
 	}
@@ -146,8 +146,8 @@ static int wait_for_connector(struct job *j, struct unit_payload *ret, struct ar
 }
 
 /*
- * The target may be ahead of the log for a moment: a backfill's cut is newer than what the connector had logged, and then walmill was stopped. When it
- * stays so, somebody restored the log, or the target belongs to another.
+ * The target may be ahead of the log for a moment: a backfill's cut is newer than what the connector had logged, and then walmill was
+ * stopped. When it stays so, somebody restored the log, or the target belongs to another.
  */
 static int check_target(struct job *j, struct unit_payload *p, struct arena *a, struct err *err)
 {
@@ -174,9 +174,10 @@ static int check_target(struct job *j, struct unit_payload *p, struct arena *a, 
 		wake_wait(wake, seen, IDLE_US);
 	}
 	if (j->target.commit_lsn > p->end_lsn) {
-		err_set(err, ERR_LOST, "the target's tables are at " LSN_FORMAT ", ahead of the log, which ends at " LSN_FORMAT, LSN_ARGS(j->target.commit_lsn),
-			LSN_ARGS(p->end_lsn));
-		return err_hint(err, "The log was restored from an older state. Run walmill job repair %s to build the tables anew from the source.", j->name);
+		err_set(err, ERR_LOST, "the target's tables are at " LSN_FORMAT ", ahead of the log, which ends at " LSN_FORMAT,
+			LSN_ARGS(j->target.commit_lsn), LSN_ARGS(p->end_lsn));
+		return err_hint(
+			err, "The log was restored from an older state. Run walmill job repair %s to build the tables anew from the source.", j->name);
 	}
 	return 0;
 }
@@ -225,7 +226,8 @@ out:
 
 static int write_results(struct job *j, struct err *err)
 {
-	struct sink_position to = {.exists = true, .incarnation = j->incarnation, .system_id = j->system_id, .commit_lsn = j->folded_lsn, .clock_us = j->clock};
+	struct sink_position to = {
+		.exists = true, .incarnation = j->incarnation, .system_id = j->system_id, .commit_lsn = j->folded_lsn, .clock_us = j->clock};
 	uint64_t rows;
 
 	snprintf(to.connector, sizeof(to.connector), "%s", j->connector);
@@ -243,7 +245,8 @@ static int write_results(struct job *j, struct err *err)
 	return 0;
 }
 
-/* After a step: write it if the tables may be touched. The target's own position, when it has one, is where the flow first agrees with it. */
+/* After a step: write it if the tables may be touched. The target's own position, when it has one, is where the flow first agrees with
+ * it. */
 static int finish_step(struct job *j, struct err *err)
 {
 	struct err why;

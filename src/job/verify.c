@@ -1,11 +1,13 @@
 /*
  * Verify: is the target what the query gives at the same position and time? See job.h.
  *
- * The job first stands still between two steps. Then, on the caller's thread, a temporary slot gives a snapshot and its position (the cut), and a
- * second session imports the snapshot; its now() is the cut's time. The job goes to exactly that position and time and stands again. Target and
- * query are read and compared by value, row by row. The replication session sends nothing until the import, as its next command would end the snapshot.
+ * The job first stands still between two steps. Then, on the caller's thread, a temporary slot gives a snapshot and its position (the cut),
+ * and a second session imports the snapshot; its now() is the cut's time. The job goes to exactly that position and time and stands again.
+ * Target and query are read and compared by value, row by row. The replication session sends nothing until the import, as its next command
+ * would end the snapshot.
  *
- * The hold has a deadline; what holds it up is in nearly all cases a long transaction that the slot waits for. The application waits for nothing.
+ * The hold has a deadline; what holds it up is in nearly all cases a long transaction that the slot waits for. The application waits for
+ * nothing.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -125,7 +127,8 @@ static int hold_until(struct job *j, enum hold_phase want, int64_t deadline_us, 
 		}
 		job_status(j, &st);
 		if (st.state == JOB_FAILED || st.state == JOB_CANCELED || st.state == JOB_PAUSED)
-			return err_set(err, ERR_STATE, "job \"%s\" is %s%s%s", j->name, job_state_name(st.state), st.error.code ? ": " : "", st.error.text);
+			return err_set(
+				err, ERR_STATE, "job \"%s\" is %s%s%s", j->name, job_state_name(st.state), st.error.code ? ": " : "", st.error.text);
 		if (left <= 0)
 			return err_set(err, ERR_TIMEOUT, "job \"%s\" did not get to %s within %d s", j->name, what, HOLD_DEADLINE_US / 1000000);
 		wake_wait(&j->held, seen, left < 100000 ? left : 100000);
@@ -318,7 +321,8 @@ out:
 	return rc;
 }
 
-static int compare(struct job *j, uint32_t st, struct pg_conn *source, struct pg_conn *target, struct job_verdict *v, struct buf *into, struct err *err)
+static int compare(
+	struct job *j, uint32_t st, struct pg_conn *source, struct pg_conn *target, struct job_verdict *v, struct buf *into, struct err *err)
 {
 	struct comparison c = {.j = j, .st = st, .rows = KV_INIT, .a = ARENA_INIT, .verdict = v, .into = into};
 	struct kv_entry *e;

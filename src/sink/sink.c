@@ -10,12 +10,14 @@
 
 enum { CHUNK_ROWS = 20000, CHUNK_BYTES = 16 << 20 };
 
-/* IF NOT EXISTS does not keep two jobs that start at once from making the same thing: the lock does, until the implicit transaction's end */
+/* IF NOT EXISTS does not keep two jobs that start at once from making the same thing: the lock does, until the implicit transaction's
+ * end */
 static const char make_table[] =
 	"SELECT pg_catalog.pg_advisory_xact_lock(x'77616c6d696c6c'::int8); "
 	"CREATE SCHEMA IF NOT EXISTS walmill; "
 	"CREATE TABLE IF NOT EXISTS walmill.job_position (job text PRIMARY KEY, connector text NOT NULL, incarnation numeric(20) NOT NULL, "
-	"system_id numeric(20) NOT NULL, commit_lsn pg_lsn NOT NULL, clock_us bigint NOT NULL, epoch bigint NOT NULL, definition text NOT NULL, "
+	"system_id numeric(20) NOT NULL, commit_lsn pg_lsn NOT NULL, clock_us bigint NOT NULL, epoch bigint NOT NULL, definition text NOT "
+	"NULL, "
 	"written_at timestamptz NOT NULL DEFAULT pg_catalog.now()) WITH (fillfactor = 10)";
 
 /* ---- opening ---- */
@@ -32,7 +34,8 @@ static int connect_session(struct sink *s, struct err *err)
 	return pg_exec(s->conn, "SET synchronous_commit = off", err);
 }
 
-int sink_open(const struct pg_params *target, const char *job_name, const struct sql_job *job, int interrupt_fd, struct sink **ret, struct err *err)
+int sink_open(
+	const struct pg_params *target, const char *job_name, const struct sql_job *job, int interrupt_fd, struct sink **ret, struct err *err)
 {
 	struct sink *s = mem_zalloc(sizeof(*s));
 	struct pg_result *r;
@@ -93,7 +96,8 @@ const struct flow_key *sink_keys(const struct sink *s)
 
 static int read_position(struct sink *s, struct sink_position *ret, struct err *err)
 {
-	static const char sql[] = "SELECT connector, incarnation, system_id, commit_lsn, clock_us, epoch, definition FROM walmill.job_position WHERE job = $1 FOR UPDATE";
+	static const char sql[] = "SELECT connector, incarnation, system_id, commit_lsn, clock_us, epoch, definition FROM walmill.job_position "
+							  "WHERE job = $1 FOR UPDATE";
 	const char *param = s->name;
 	struct pg_result *r;
 
@@ -129,17 +133,22 @@ int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
 		s->epoch = 0;
 	}
 	/* a new owner's epoch must survive a crash of the target, or the old owner could come back */
-	if (pg_exec(s->conn, "SET LOCAL synchronous_commit = on; COMMIT", err) || pg_exec(s->conn, "DEALLOCATE ALL", err) || targets_prepare(s, err))
+	if (pg_exec(s->conn, "SET LOCAL synchronous_commit = on; COMMIT", err) || pg_exec(s->conn, "DEALLOCATE ALL", err) ||
+		targets_prepare(s, err))
 		return -1;
 	s->position = *ret;
 	return pg_prepare(s->conn, "p",
-			  "WITH u AS (INSERT INTO walmill.job_position AS p (job, connector, incarnation, system_id, commit_lsn, clock_us, epoch, definition) "
-			  "SELECT $1, $2, $3::numeric, $4::numeric, $5::pg_lsn, $6::int8, $7::int8, $8 "
-			  "WHERE $9::bool OR EXISTS (SELECT 1 FROM walmill.job_position WHERE job = $1) "
-			  "ON CONFLICT (job) DO UPDATE SET connector = EXCLUDED.connector, incarnation = EXCLUDED.incarnation, system_id = EXCLUDED.system_id, "
-			  "commit_lsn = EXCLUDED.commit_lsn, clock_us = EXCLUDED.clock_us, definition = EXCLUDED.definition, written_at = pg_catalog.now() "
-			  "WHERE NOT $9::bool AND p.epoch = $7::int8 AND p.commit_lsn = $10::pg_lsn AND p.clock_us = $11::int8 AND p.incarnation = $12::numeric RETURNING 1) "
-			  "SELECT 1 / count(*) FROM u", err);
+		"WITH u AS (INSERT INTO walmill.job_position AS p (job, connector, incarnation, system_id, commit_lsn, clock_us, epoch, "
+		"definition) "
+		"SELECT $1, $2, $3::numeric, $4::numeric, $5::pg_lsn, $6::int8, $7::int8, $8 "
+		"WHERE $9::bool OR EXISTS (SELECT 1 FROM walmill.job_position WHERE job = $1) "
+		"ON CONFLICT (job) DO UPDATE SET connector = EXCLUDED.connector, incarnation = EXCLUDED.incarnation, system_id = "
+		"EXCLUDED.system_id, "
+		"commit_lsn = EXCLUDED.commit_lsn, clock_us = EXCLUDED.clock_us, definition = EXCLUDED.definition, written_at = pg_catalog.now() "
+		"WHERE NOT $9::bool AND p.epoch = $7::int8 AND p.commit_lsn = $10::pg_lsn AND p.clock_us = $11::int8 AND p.incarnation = "
+		"$12::numeric RETURNING 1) "
+		"SELECT 1 / count(*) FROM u",
+		err);
 }
 
 /* Queues the guarded update of the position; a division by zero in it means that the row is not as it was left. */
@@ -147,10 +156,18 @@ static int queue_position(struct sink *s, const struct sink_position *to, struct
 {
 	const struct sink_position *was = &s->position;
 	const char *params[12] = {
-		s->name, to->connector, arena_printf(a, "%" PRIu64, to->incarnation), arena_printf(a, "%" PRIu64, to->system_id),
-		arena_printf(a, LSN_FORMAT, LSN_ARGS(to->commit_lsn)), arena_printf(a, "%" PRId64, to->clock_us), arena_printf(a, "%" PRId64, s->epoch),
-		to->definition, was->exists ? "f" : "t", arena_printf(a, LSN_FORMAT, LSN_ARGS(was->commit_lsn)),
-		arena_printf(a, "%" PRId64, was->clock_us), arena_printf(a, "%" PRIu64, was->incarnation),
+		s->name,
+		to->connector,
+		arena_printf(a, "%" PRIu64, to->incarnation),
+		arena_printf(a, "%" PRIu64, to->system_id),
+		arena_printf(a, LSN_FORMAT, LSN_ARGS(to->commit_lsn)),
+		arena_printf(a, "%" PRId64, to->clock_us),
+		arena_printf(a, "%" PRId64, s->epoch),
+		to->definition,
+		was->exists ? "f" : "t",
+		arena_printf(a, LSN_FORMAT, LSN_ARGS(was->commit_lsn)),
+		arena_printf(a, "%" PRId64, was->clock_us),
+		arena_printf(a, "%" PRIu64, was->incarnation),
 	};
 
 	return pg_pipeline_run(s->conn, "p", 12, params, err);
@@ -243,7 +260,8 @@ out:
 
 /* ---- transactions ---- */
 
-static int write_all(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *rows, struct err *err)
+static int write_all(
+	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *rows, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	uint32_t i;
@@ -275,7 +293,8 @@ out:
 	return rc;
 }
 
-static int transaction(struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *ret_rows, struct err *err)
+static int transaction(
+	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *ret_rows, struct err *err)
 {
 	unsigned index = 0;
 	uint64_t rows = 0;
@@ -293,7 +312,8 @@ static int transaction(struct sink *s, struct flow *f, const struct sink_positio
 		return 0;
 	}
 	if (strcmp(err->sqlstate, "22012") == 0 && index == (durable ? 2u : 1u)) {
-		err_set(err, ERR_STATE, "job \"%s\" is no longer owned by this walmill: its position in the target was changed by somebody else", s->name);
+		err_set(err, ERR_STATE, "job \"%s\" is no longer owned by this walmill: its position in the target was changed by somebody else",
+			s->name);
 		err_hint(err, "Two instances run the same job, or the position row was edited. Stop the other one, then resume the job.");
 	}
 	/* a failed pipeline leaves the transaction open, and what the server did is not known: begin anew on another connection */

@@ -18,8 +18,9 @@ static int target_error(const struct target *t, struct err *err, enum err_code c
 
 static int find_table(struct sink *s, struct target *t, char oid[16], struct err *err)
 {
-	static const char sql[] = "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-				  "WHERE n.nspname = $1 AND c.relname = $2";
+	static const char sql[] =
+		"SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+		"WHERE n.nspname = $1 AND c.relname = $2";
 	const char *params[2] = {t->st->target_schema ? t->st->target_schema : "public", t->st->target_table};
 	struct pg_result *r;
 
@@ -42,8 +43,9 @@ static int find_table(struct sink *s, struct target *t, char oid[16], struct err
 /* The target's columns in order; result column i goes to the i-th named one, or to the i-th of all when the INSERT names none. */
 static int match_columns(struct sink *s, struct target *t, const char *oid, struct err *err)
 {
-	static const char sql[] = "SELECT attname, attgenerated <> '' OR attidentity = 'a', pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
-				  "WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+	static const char sql[] =
+		"SELECT attname, attgenerated <> '' OR attidentity = 'a', pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
+		"WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
 	struct buf defaults = BUF_INIT(1 << 20), quoted = BUF_INIT(4096);
 	struct pg_result *r;
 	uint32_t i, k, n = t->st->ncolumns;
@@ -95,15 +97,21 @@ static int find_key(struct sink *s, struct target *t, const char *oid, struct er
 {
 	static const char sql[] =
 		"SELECT i.indexrelid, a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid, "
-		"LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attnum = k.attnum "
-		"WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts "
-		"AND (i.indnullsnotdistinct OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute b WHERE b.attrelid = $1::oid AND b.attnum = ANY (i.indkey) AND NOT b.attnotnull)) "
+		"LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a ON "
+		"a.attrelid = $1::oid AND a.attnum = k.attnum "
+		"WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND i.indpred IS NULL AND "
+		"k.place <= i.indnkeyatts "
+		"AND (i.indnullsnotdistinct OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute b WHERE b.attrelid = $1::oid AND b.attnum = ANY "
+		"(i.indkey) AND NOT b.attnotnull)) "
 		"ORDER BY i.indisprimary DESC, x.relname COLLATE \"C\", k.place";
 	static const char older[] =
 		"SELECT i.indexrelid, a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid, "
-		"LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attnum = k.attnum "
-		"WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND i.indpred IS NULL AND k.place <= i.indnkeyatts "
-		"AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute b WHERE b.attrelid = $1::oid AND b.attnum = ANY (i.indkey) AND NOT b.attnotnull) "
+		"LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a ON "
+		"a.attrelid = $1::oid AND a.attnum = k.attnum "
+		"WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND i.indpred IS NULL AND "
+		"k.place <= i.indnkeyatts "
+		"AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute b WHERE b.attrelid = $1::oid AND b.attnum = ANY (i.indkey) AND NOT "
+		"b.attnotnull) "
 		"ORDER BY i.indisprimary DESC, x.relname COLLATE \"C\", k.place";
 	struct pg_result *r;
 	unsigned row = 0;
@@ -147,8 +155,9 @@ static int check_key(struct target *t, struct err *err)
 	if (t->nkey || one_row(t->st->root))
 		return 0;
 	target_error(t, err, ERR_INVALID, "has no key over the query's columns, so that its rows cannot be told apart");
-	return err_hint(err, "Give it a primary key, or CREATE UNIQUE INDEX ON \"%.*s\".\"%.*s\" (...) NULLS NOT DISTINCT; over columns of the query.",
-			(int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr);
+	return err_hint(err,
+		"Give it a primary key, or CREATE UNIQUE INDEX ON \"%.*s\".\"%.*s\" (...) NULLS NOT DISTINCT; over columns of the query.",
+		(int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr);
 }
 
 static int result_types(struct sink *s, struct target *t, struct err *err)
@@ -182,7 +191,8 @@ int targets_load(struct sink *s, struct err *err)
 		char oid[16];
 
 		t->st = &s->job->statements[i];
-		if (find_table(s, t, oid, err) || match_columns(s, t, oid, err) || find_key(s, t, oid, err) || check_key(t, err) || result_types(s, t, err))
+		if (find_table(s, t, oid, err) || match_columns(s, t, oid, err) || find_key(s, t, oid, err) || check_key(t, err) ||
+			result_types(s, t, err))
 			return -1;
 		s->keys[i] = (struct flow_key){t->key, t->nkey};
 	}
@@ -310,8 +320,8 @@ int targets_prepare(struct sink *s, struct err *err)
 	rc = 0;
 out:
 	if (rc)
-		err_context(err, "could not prepare the writing of \"%.*s.%.*s\"", (int)s->targets[i].schema.len, (const char *)s->targets[i].schema.ptr,
-			    (int)s->targets[i].name.len, (const char *)s->targets[i].name.ptr);
+		err_context(err, "could not prepare the writing of \"%.*s.%.*s\"", (int)s->targets[i].schema.len,
+			(const char *)s->targets[i].schema.ptr, (int)s->targets[i].name.len, (const char *)s->targets[i].name.ptr);
 	buf_release(&sql);
 	return rc;
 }

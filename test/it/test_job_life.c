@@ -93,7 +93,8 @@ static void a_column_added_with_a_default_is_seen_by_new_and_old_jobs(void **sta
 	settle(a, earlier);
 	settle(b, &later);
 	job_free(b);
-	b = job_new(&w.env, "later", view_str("INSERT INTO kept.later SELECT id, status, colour, made FROM shop.orders WHERE colour IS NOT NULL;"), NULL);
+	b = job_new(&w.env, "later",
+		view_str("INSERT INTO kept.later SELECT id, status, colour, made FROM shop.orders WHERE colour IS NOT NULL;"), NULL);
 	settle(b, &later);
 	job_free(a);
 	job_free(b);
@@ -201,8 +202,10 @@ static void expect_at(struct job *j, const char *instant)
 	struct job_status s;
 	char *query;
 
-	assert_true(asprintf(&query, "SELECT id, status FROM shop.orders WHERE (created_at AT TIME ZONE 'America/New_York')::date = "
-				     "('%s'::timestamptz AT TIME ZONE 'America/New_York')::date OR created_at > '%s'::timestamptz - interval '1 hour'", instant, instant) > 0);
+	assert_true(asprintf(&query,
+					"SELECT id, status FROM shop.orders WHERE (created_at AT TIME ZONE 'America/New_York')::date = "
+					"('%s'::timestamptz AT TIME ZONE 'America/New_York')::date OR created_at > '%s'::timestamptz - interval '1 hour'",
+					instant, instant) > 0);
 	v.query = query;
 	clock_set(instant);
 	do {
@@ -237,12 +240,18 @@ static void days_end_at_local_midnight_also_when_clocks_change(void **state)
 	ops.now_us = clock_read;
 	w.env.io = &frozen;
 	clock_set("2024-03-09 12:00:00+00");
-	world_sql(&w, "INSERT INTO shop.orders (id, status, created_at) SELECT i, 'open', '2024-03-08 00:00:00+00'::timestamptz + i * interval '17 minutes' FROM generate_series(1, 500) i");
-	world_sql(&w, "INSERT INTO shop.orders (id, status, created_at) SELECT 1000 + i, 'open', '2024-11-02 00:00:00+00'::timestamptz + i * interval '17 minutes' FROM generate_series(1, 300) i");
+	world_sql(&w,
+		"INSERT INTO shop.orders (id, status, created_at) SELECT i, 'open', '2024-03-08 00:00:00+00'::timestamptz + i * interval '17 "
+		"minutes' FROM generate_series(1, 500) i");
+	world_sql(&w,
+		"INSERT INTO shop.orders (id, status, created_at) SELECT 1000 + i, 'open', '2024-11-02 00:00:00+00'::timestamptz + i * interval "
+		"'17 minutes' FROM generate_series(1, 300) i");
 	world_sql(&w, "CREATE TABLE kept.today (id bigint PRIMARY KEY, status text)");
 	world_connect(&w);
-	j = world_job(&w, "today", "SET timezone = 'America/New_York'; INSERT INTO kept.today SELECT id, status FROM shop.orders WHERE created_at::date = CURRENT_DATE "
-				   "OR created_at > now() - interval '1 hour';");
+	j = world_job(&w, "today",
+		"SET timezone = 'America/New_York'; INSERT INTO kept.today SELECT id, status FROM shop.orders WHERE created_at::date = "
+		"CURRENT_DATE "
+		"OR created_at > now() - interval '1 hour';");
 	expect_at(j, "2024-03-09 12:00:00+00");
 	for (i = 0; i < sizeof(instants) / sizeof(*instants); i++) {
 		world_sql(&w, "UPDATE shop.orders SET status = status || 'x' WHERE id %% 3 = %zu", i % 3);

@@ -1,4 +1,5 @@
-/* Many jobs over a random workload: after every batch each target equals its SQL, by the job's own verify and by PostgreSQL's EXCEPT ALL. */
+/* Many jobs over a random workload: after every batch each target equals its SQL, by the job's own verify and by PostgreSQL's EXCEPT
+ * ALL. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

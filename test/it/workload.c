@@ -21,33 +21,64 @@ const char workload_schema[] =
 	"CREATE TABLE shop.people (id int PRIMARY KEY, boss_id int, name text, salary bigint, hired date)";
 
 const struct workload_view workload_views[] = {
-	{"filter", "id", "SELECT id, customer_id, status, amount, score, created_at, note FROM shop.orders WHERE status <> 'draft' AND amount > 10"},
-	{"grouped", "status", "SELECT status, count(*) AS n, count(amount) AS na, sum(amount) AS total, avg(amount) AS mean, min(amount) AS low, max(amount) AS high, "
-			      "sum(half) AS halves, avg(half) AS half FROM shop.orders GROUP BY status"},
-	{"float_ends", "customer_id", "SELECT customer_id, min(score) AS low, max(score) AS high, min(note) AS first, max(created_at) AS last FROM shop.orders GROUP BY customer_id"},
-	{"any_numeric", "region", "SELECT region, sum(credit) AS total, min(credit) AS low, max(credit) AS high, count(DISTINCT credit) AS kinds FROM shop.customers GROUP BY region"},
-	{"distinct_counts", "sku", "SELECT sku, count(DISTINCT order_id) AS orders, count(DISTINCT qty) AS quantities, sum(DISTINCT qty) AS once FROM shop.items GROUP BY sku"},
-	{"filtered_aggregates", "customer_id", "SELECT customer_id, count(*) FILTER (WHERE status = 'paid') AS paid, sum(amount) FILTER (WHERE status = 'open') AS open, "
-					       "max(id) FILTER (WHERE note IS NULL) AS silent FROM shop.orders GROUP BY customer_id"},
+	{"filter", "id",
+		"SELECT id, customer_id, status, amount, score, created_at, note FROM shop.orders WHERE status <> 'draft' AND amount > 10"},
+	{"grouped", "status",
+		"SELECT status, count(*) AS n, count(amount) AS na, sum(amount) AS total, avg(amount) AS mean, min(amount) AS low, max(amount) AS "
+		"high, "
+		"sum(half) AS halves, avg(half) AS half FROM shop.orders GROUP BY status"},
+	{"float_ends", "customer_id",
+		"SELECT customer_id, min(score) AS low, max(score) AS high, min(note) AS first, max(created_at) AS last FROM shop.orders GROUP BY "
+		"customer_id"},
+	{"any_numeric", "region",
+		"SELECT region, sum(credit) AS total, min(credit) AS low, max(credit) AS high, count(DISTINCT credit) AS kinds FROM shop.customers "
+		"GROUP BY region"},
+	{"distinct_counts", "sku",
+		"SELECT sku, count(DISTINCT order_id) AS orders, count(DISTINCT qty) AS quantities, sum(DISTINCT qty) AS once FROM shop.items "
+		"GROUP BY sku"},
+	{"filtered_aggregates", "customer_id",
+		"SELECT customer_id, count(*) FILTER (WHERE status = 'paid') AS paid, sum(amount) FILTER (WHERE status = 'open') AS open, "
+		"max(id) FILTER (WHERE note IS NULL) AS silent FROM shop.orders GROUP BY customer_id"},
 	{"having", "sku", "SELECT sku, sum(qty) AS pieces FROM shop.items GROUP BY sku HAVING count(*) > 3 AND sum(qty) > 10"},
-	{"inner_join", "id, line", "SELECT o.id, i.line, i.sku, i.qty, o.status, o.customer_id FROM shop.orders o JOIN shop.items i ON i.order_id = o.id WHERE i.qty > 1"},
-	{"left_join", "id", "SELECT o.id, o.status, c.name, c.region, c.vip FROM shop.orders o LEFT JOIN shop.customers c ON c.id = o.customer_id"},
-	{"left_join_null_side", "id, order_id", "SELECT c.id, o.id AS order_id, o.amount FROM shop.customers c LEFT JOIN shop.orders o ON o.customer_id = c.id AND o.status = 'paid'"},
-	{"self_join", "id", "SELECT p.id, p.name, b.name AS boss, b.salary - p.salary AS gap FROM shop.people p JOIN shop.people b ON b.id = p.boss_id"},
-	{"three_joined_grouped", "region, sku", "SELECT c.region, i.sku, count(*) AS n, sum(i.qty * i.price) AS worth FROM shop.customers c JOIN shop.orders o ON o.customer_id = c.id "
-						"JOIN shop.items i ON i.order_id = o.id GROUP BY c.region, i.sku"},
-	{"union_all", "kind, id", "SELECT 'c'::text AS kind, id::bigint AS id, name AS word FROM shop.customers UNION ALL SELECT 'o', id, status FROM shop.orders WHERE amount IS NOT NULL "
-				  "UNION ALL SELECT 'p', id, name FROM shop.people"},
-	{"union_grouped", "word", "SELECT word, count(*) AS n FROM (SELECT name AS word FROM shop.customers UNION ALL SELECT name FROM shop.people) u GROUP BY word"},
+	{"inner_join", "id, line",
+		"SELECT o.id, i.line, i.sku, i.qty, o.status, o.customer_id FROM shop.orders o JOIN shop.items i ON i.order_id = o.id WHERE i.qty "
+		"> 1"},
+	{"left_join", "id",
+		"SELECT o.id, o.status, c.name, c.region, c.vip FROM shop.orders o LEFT JOIN shop.customers c ON c.id = o.customer_id"},
+	{"left_join_null_side", "id, order_id",
+		"SELECT c.id, o.id AS order_id, o.amount FROM shop.customers c LEFT JOIN shop.orders o ON o.customer_id = c.id AND o.status = "
+		"'paid'"},
+	{"self_join", "id",
+		"SELECT p.id, p.name, b.name AS boss, b.salary - p.salary AS gap FROM shop.people p JOIN shop.people b ON b.id = p.boss_id"},
+	{"three_joined_grouped", "region, sku",
+		"SELECT c.region, i.sku, count(*) AS n, sum(i.qty * i.price) AS worth FROM shop.customers c JOIN shop.orders o ON o.customer_id = "
+		"c.id "
+		"JOIN shop.items i ON i.order_id = o.id GROUP BY c.region, i.sku"},
+	{"union_all", "kind, id",
+		"SELECT 'c'::text AS kind, id::bigint AS id, name AS word FROM shop.customers UNION ALL SELECT 'o', id, status FROM shop.orders "
+		"WHERE amount IS NOT NULL "
+		"UNION ALL SELECT 'p', id, name FROM shop.people"},
+	{"union_grouped", "word",
+		"SELECT word, count(*) AS n FROM (SELECT name AS word FROM shop.customers UNION ALL SELECT name FROM shop.people) u GROUP BY word"},
 	{"distinct_rows", "status, customer_id", "SELECT DISTINCT status, customer_id FROM shop.orders"},
-	{"with_exists", "id", "SELECT id, name, region FROM shop.customers c WHERE EXISTS (SELECT 1 FROM shop.orders o WHERE o.customer_id = c.id AND o.status = 'open')"},
+	{"with_exists", "id",
+		"SELECT id, name, region FROM shop.customers c WHERE EXISTS (SELECT 1 FROM shop.orders o WHERE o.customer_id = c.id AND o.status = "
+		"'open')"},
 	{"without", "id", "SELECT id, name FROM shop.customers c WHERE NOT EXISTS (SELECT 1 FROM shop.orders o WHERE o.customer_id = c.id)"},
-	{"local_days", "day", "SELECT (created_at AT TIME ZONE 'America/New_York')::date AS day, count(*) AS n, sum(amount) AS total FROM shop.orders GROUP BY 1"},
-	{"with_cte", "region", "WITH spent AS (SELECT customer_id, sum(amount) AS total, count(*) AS n FROM shop.orders GROUP BY customer_id) "
-			       "SELECT c.region, sum(s.total) AS total, max(s.n) AS most FROM shop.customers c JOIN spent s ON s.customer_id = c.id GROUP BY c.region"},
-	{"with_case", "class", "SELECT CASE WHEN salary IS NULL THEN 'unknown' WHEN salary < 1000 THEN 'low' ELSE 'high' END AS class, count(*) AS n, sum(salary) AS total, "
-			       "avg(salary) AS mean, min(hired) AS first FROM shop.people GROUP BY 1"},
-	{"whole", NULL, "SELECT count(*) AS n, sum(amount) AS total, min(created_at) AS first, count(DISTINCT customer_id) AS customers, bool_or(amount > 900) AS big FROM shop.orders"},
+	{"local_days", "day",
+		"SELECT (created_at AT TIME ZONE 'America/New_York')::date AS day, count(*) AS n, sum(amount) AS total FROM shop.orders GROUP BY "
+		"1"},
+	{"with_cte", "region",
+		"WITH spent AS (SELECT customer_id, sum(amount) AS total, count(*) AS n FROM shop.orders GROUP BY customer_id) "
+		"SELECT c.region, sum(s.total) AS total, max(s.n) AS most FROM shop.customers c JOIN spent s ON s.customer_id = c.id GROUP BY "
+		"c.region"},
+	{"with_case", "class",
+		"SELECT CASE WHEN salary IS NULL THEN 'unknown' WHEN salary < 1000 THEN 'low' ELSE 'high' END AS class, count(*) AS n, sum(salary) "
+		"AS total, "
+		"avg(salary) AS mean, min(hired) AS first FROM shop.people GROUP BY 1"},
+	{"whole", NULL,
+		"SELECT count(*) AS n, sum(amount) AS total, min(created_at) AS first, count(DISTINCT customer_id) AS customers, bool_or(amount > "
+		"900) AS big FROM shop.orders"},
 	{"whole_nan", NULL, "SELECT sum(credit) AS total, max(credit) AS high, avg(credit) AS mean FROM shop.customers"},
 };
 const size_t workload_nviews = sizeof(workload_views) / sizeof(*workload_views);
@@ -71,15 +102,17 @@ uint32_t workload_below(struct workload *l, uint32_t n)
 
 static const char *amount(struct workload *l)
 {
-	static const char *const list[] = {"NULL", "0", "0.01", "-0.01", "9999999999.99", "-9999999999.99", "10", "10.00", "10.01", "99.5", "950", "'NaN'", "-3.33", "7"};
+	static const char *const list[] = {
+		"NULL", "0", "0.01", "-0.01", "9999999999.99", "-9999999999.99", "10", "10.00", "10.01", "99.5", "950", "'NaN'", "-3.33", "7"};
 
 	return ONE_OF(l, list);
 }
 
 static const char *credit(struct workload *l)
 {
-	static const char *const list[] = {"NULL", "0", "1e-20", "123456789012345678901234567890.123456789", "-123456789012345678901234567890.123456789", "'NaN'", "'Infinity'",
-					   "'-Infinity'", "1.0", "1.00", "1", "5e40", "-0.5", "3", "4", "5", "6"};
+	static const char *const list[] = {"NULL", "0", "1e-20", "123456789012345678901234567890.123456789",
+		"-123456789012345678901234567890.123456789", "'NaN'", "'Infinity'", "'-Infinity'", "1.0", "1.00", "1", "5e40", "-0.5", "3", "4",
+		"5", "6"};
 
 	return ONE_OF(l, list);
 }
@@ -100,7 +133,8 @@ static const char *status(struct workload *l)
 
 static const char *word(struct workload *l)
 {
-	static const char *const list[] = {"NULL", "''", "'ann'", "'Ann'", "'bob'", "'x\"y\\z'", "'{a,b}'", "'\xC3\xA9t\xC3\xA9'", "E'two\\nlines\\t'", "'NULL'", "repeat('long ', 700)"};
+	static const char *const list[] = {"NULL", "''", "'ann'", "'Ann'", "'bob'", "'x\"y\\z'", "'{a,b}'", "'\xC3\xA9t\xC3\xA9'",
+		"E'two\\nlines\\t'", "'NULL'", "repeat('long ', 700)"};
 
 	return ONE_OF(l, list);
 }
@@ -108,9 +142,10 @@ static const char *word(struct workload *l)
 /* Short and long ago; around the two changes of New York's clocks; ends of the day there and in UTC. */
 static const char *instant(struct workload *l)
 {
-	static const char *const list[] = {"NULL", "'2024-03-10 06:59:59.999999+00'", "'2024-03-10 07:00:00+00'", "'2024-03-10 04:59:59+00'", "'2024-03-10 05:00:00+00'",
-					   "'2024-11-03 05:30:00+00'", "'2024-11-03 06:30:00+00'", "'2024-11-04 04:59:59.999999+00'", "'2024-11-04 05:00:00+00'", "'1969-12-31 23:59:59+00'",
-					   "'0044-03-15 12:00:00+00 BC'", "'2024-07-01 00:00:00+00'", "'2024-07-01 04:00:00+00'", "'9999-12-31 23:59:59+00'"};
+	static const char *const list[] = {"NULL", "'2024-03-10 06:59:59.999999+00'", "'2024-03-10 07:00:00+00'", "'2024-03-10 04:59:59+00'",
+		"'2024-03-10 05:00:00+00'", "'2024-11-03 05:30:00+00'", "'2024-11-03 06:30:00+00'", "'2024-11-04 04:59:59.999999+00'",
+		"'2024-11-04 05:00:00+00'", "'1969-12-31 23:59:59+00'", "'0044-03-15 12:00:00+00 BC'", "'2024-07-01 00:00:00+00'",
+		"'2024-07-01 04:00:00+00'", "'9999-12-31 23:59:59+00'"};
 
 	return ONE_OF(l, list);
 }
@@ -138,11 +173,14 @@ static void change_orders(struct workload *l)
 	switch (workload_below(l, 7)) {
 	case 0:
 	case 1:
-		world_sql(l->w, "INSERT INTO shop.orders VALUES (%u, %s, %s, %s, %s, %d * 0.25, %s, %s) ON CONFLICT (id) DO UPDATE SET status = EXCLUDED.status, amount = EXCLUDED.amount",
-			  id(l), reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l));
+		world_sql(l->w,
+			"INSERT INTO shop.orders VALUES (%u, %s, %s, %s, %s, %d * 0.25, %s, %s) ON CONFLICT (id) DO UPDATE SET status = "
+			"EXCLUDED.status, amount = EXCLUDED.amount",
+			id(l), reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l));
 		break;
 	case 2:
-		world_sql(l->w, "UPDATE shop.orders SET amount = %s, score = %s, created_at = %s WHERE id %% 7 = %u", amount(l), score(l), instant(l), workload_below(l, 7));
+		world_sql(l->w, "UPDATE shop.orders SET amount = %s, score = %s, created_at = %s WHERE id %% 7 = %u", amount(l), score(l),
+			instant(l), workload_below(l, 7));
 		break;
 	case 3:
 		world_sql(l->w, "UPDATE shop.orders SET customer_id = %s, status = %s WHERE id = %u", reference(l, ref), status(l), id(l));
@@ -152,11 +190,15 @@ static void change_orders(struct workload *l)
 		break;
 	case 5: /* the key moves, perhaps onto one that was free a moment ago */
 		world_sql(l->w, "DELETE FROM shop.orders WHERE id = %u", id(l));
-		world_sql(l->w, "UPDATE shop.orders o SET id = n.id FROM (SELECT min(g) AS id FROM generate_series(0, %d) g WHERE NOT EXISTS (SELECT 1 FROM shop.orders x WHERE x.id = g)) n "
-			  "WHERE o.id = (SELECT max(id) FROM shop.orders) AND n.id IS NOT NULL", IDS);
+		world_sql(l->w,
+			"UPDATE shop.orders o SET id = n.id FROM (SELECT min(g) AS id FROM generate_series(0, %d) g WHERE NOT EXISTS (SELECT 1 FROM "
+			"shop.orders x WHERE x.id = g)) n "
+			"WHERE o.id = (SELECT max(id) FROM shop.orders) AND n.id IS NOT NULL",
+			IDS);
 		break;
 	default:
-		world_sql(l->w, "UPDATE shop.orders SET note = %s, half = NULLIF(half, 0) + 0.25 WHERE id %% 5 = %u", word(l), workload_below(l, 5));
+		world_sql(
+			l->w, "UPDATE shop.orders SET note = %s, half = NULLIF(half, 0) + 0.25 WHERE id %% 5 = %u", word(l), workload_below(l, 5));
 		break;
 	}
 }
@@ -168,8 +210,10 @@ static void change_customers(struct workload *l)
 	switch (workload_below(l, 5)) {
 	case 0:
 	case 1:
-		world_sql(l->w, "INSERT INTO shop.customers VALUES (%u, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET credit = EXCLUDED.credit, region = EXCLUDED.region", id(l), word(l),
-			  ONE_OF(l, regions), credit(l), workload_below(l, 3) ? "true" : "NULL", instant(l));
+		world_sql(l->w,
+			"INSERT INTO shop.customers VALUES (%u, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET credit = EXCLUDED.credit, region = "
+			"EXCLUDED.region",
+			id(l), word(l), ONE_OF(l, regions), credit(l), workload_below(l, 3) ? "true" : "NULL", instant(l));
 		break;
 	case 2:
 		world_sql(l->w, "UPDATE shop.customers SET credit = %s, vip = NOT vip WHERE id %% 4 = %u", credit(l), workload_below(l, 4));
@@ -190,8 +234,10 @@ static void change_items(struct workload *l)
 	switch (workload_below(l, 5)) {
 	case 0:
 	case 1:
-		world_sql(l->w, "INSERT INTO shop.items SELECT %u, g, %s, %u, %s FROM generate_series(1, %u) g ON CONFLICT (order_id, line) DO UPDATE SET qty = EXCLUDED.qty", id(l),
-			  ONE_OF(l, skus), workload_below(l, 6), credit(l), 1 + workload_below(l, 4));
+		world_sql(l->w,
+			"INSERT INTO shop.items SELECT %u, g, %s, %u, %s FROM generate_series(1, %u) g ON CONFLICT (order_id, line) DO UPDATE SET qty "
+			"= EXCLUDED.qty",
+			id(l), ONE_OF(l, skus), workload_below(l, 6), credit(l), 1 + workload_below(l, 4));
 		break;
 	case 2:
 		world_sql(l->w, "UPDATE shop.items SET sku = %s, qty = NULLIF(qty + 1, 5) WHERE order_id = %u", ONE_OF(l, skus), id(l));
@@ -214,11 +260,12 @@ static void change_people(struct workload *l)
 	switch (workload_below(l, 4)) {
 	case 0:
 	case 1:
-		world_sql(l->w, "INSERT INTO shop.people VALUES (%u, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET boss_id = EXCLUDED.boss_id", id(l), reference(l, ref), word(l),
-			  ONE_OF(l, salaries), ONE_OF(l, days));
+		world_sql(l->w, "INSERT INTO shop.people VALUES (%u, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET boss_id = EXCLUDED.boss_id",
+			id(l), reference(l, ref), word(l), ONE_OF(l, salaries), ONE_OF(l, days));
 		break;
 	case 2:
-		world_sql(l->w, "UPDATE shop.people SET salary = %s, hired = %s WHERE id %% 6 = %u", ONE_OF(l, salaries), ONE_OF(l, days), workload_below(l, 6));
+		world_sql(l->w, "UPDATE shop.people SET salary = %s, hired = %s WHERE id %% 6 = %u", ONE_OF(l, salaries), ONE_OF(l, days),
+			workload_below(l, 6));
 		break;
 	default:
 		world_sql(l->w, "DELETE FROM shop.people WHERE id = %u", id(l));
@@ -311,8 +358,8 @@ void workload_wait(struct workload *l, struct job *j, lsn_t mark)
 		if (s.state == JOB_RUNNING && s.position >= mark)
 			return;
 		if (s.state == JOB_FAILED || io_monotonic_us(io_system()) > deadline)
-			fail_msg("job %s is %s (%s) at " LSN_FORMAT ", wanted " LSN_FORMAT ": %s | %s | %s", job_name(j), job_state_name(s.state), s.step, LSN_ARGS(s.position),
-				 LSN_ARGS(mark), s.error.text, s.error.detail, s.error.hint);
+			fail_msg("job %s is %s (%s) at " LSN_FORMAT ", wanted " LSN_FORMAT ": %s | %s | %s", job_name(j), job_state_name(s.state),
+				s.step, LSN_ARGS(s.position), LSN_ARGS(mark), s.error.text, s.error.detail, s.error.hint);
 		wake_wait(&l->w->wake, seen, 10000);
 	}
 }
@@ -322,9 +369,10 @@ void workload_compare(struct workload *l, const struct workload_view *v)
 	char *sql, *text;
 
 	assert_true(asprintf(&sql,
-			     "WITH q AS MATERIALIZED (%s) SELECT string_agg(d, E'\\n') FROM ((SELECT '- ' || a::text AS d FROM (SELECT * FROM q EXCEPT ALL TABLE kept.%s) a) "
-			     "UNION ALL (SELECT '+ ' || b::text FROM (TABLE kept.%s EXCEPT ALL SELECT * FROM q) b) LIMIT 20) x",
-			     v->query, v->name, v->name) > 0);
+					"WITH q AS MATERIALIZED (%s) SELECT string_agg(d, E'\\n') FROM ((SELECT '- ' || a::text AS d FROM (SELECT * FROM q "
+					"EXCEPT ALL TABLE kept.%s) a) "
+					"UNION ALL (SELECT '+ ' || b::text FROM (TABLE kept.%s EXCEPT ALL SELECT * FROM q) b) LIMIT 20) x",
+					v->query, v->name, v->name) > 0);
 	text = world_value(l->w, sql);
 	if (*text)
 		fail_msg("%s differs from its query:\n%s", v->name, text);
