@@ -84,10 +84,12 @@ static void put_own(struct buf *b, struct connector_status *s)
 	bool first = true;
 
 	js_put_key(b, "walmill");
-	buf_printf(b, "{\"step\":\"%s\",\"snapshot_done\":%s,\"rows\":%llu,\"events\":%llu,\"transactions\":%llu,\"snapshot_rows\":%llu,\"last_commit_us\":%lld",
-		   connector_step_name(s->step), s->snapshot_done ? "true" : "false", (unsigned long long)s->counts.rows,
-		   (unsigned long long)s->counts.events, (unsigned long long)s->counts.transactions, (unsigned long long)s->counts.snapshot_rows,
-		   (long long)s->last_commit_us);
+	buf_printf(b,
+		"{\"step\":\"%s\",\"snapshot_done\":%s,\"rows\":%llu,\"events\":%llu,\"transactions\":%llu,\"snapshot_rows\":%llu,\"last_commit_"
+		"us\":%lld",
+		connector_step_name(s->step), s->snapshot_done ? "true" : "false", (unsigned long long)s->counts.rows,
+		(unsigned long long)s->counts.events, (unsigned long long)s->counts.transactions, (unsigned long long)s->counts.snapshot_rows,
+		(long long)s->last_commit_us);
 	put_lsn(b, "durable_lsn", s->durable);
 	put_lsn(b, "confirmed_lsn", s->confirmed);
 	if (s->error.code) {
@@ -243,7 +245,8 @@ static void created(const struct api *api, struct view name, unsigned status, st
 	get_one(api, name, ONE_INFO, out);
 	out->status = status;
 	if (status == 201) {
-		snprintf(location, sizeof(location), "http://%s/connectors/%.*s", api->worker_id, (int)(name.len < 400 ? name.len : 400), (const char *)name.ptr);
+		snprintf(location, sizeof(location), "http://%s/connectors/%.*s", api->worker_id, (int)(name.len < 400 ? name.len : 400),
+			(const char *)name.ptr);
 		out->location = location;
 	}
 }
@@ -392,7 +395,8 @@ void api_connect(void *arg, const struct http_request *r, struct http_response *
 	if (strcmp(r->path, "/") == 0) {
 		if (method_is(r, out, "GET")) {
 			out->status = 200;
-			buf_printf(&out->body, "{\"version\":\"3.9.1\",\"commit\":\"walmill-%s\",\"kafka_cluster_id\":\"%s\"}", api->version, api->cluster_id);
+			buf_printf(
+				&out->body, "{\"version\":\"3.9.1\",\"commit\":\"walmill-%s\",\"kafka_cluster_id\":\"%s\"}", api->version, api->cluster_id);
 		}
 	} else if (strcmp(r->path, "/connectors") == 0 || strcmp(r->path, "/connectors/") == 0) {
 		if (method_is(r, out, "GET,POST")) {
@@ -404,7 +408,8 @@ void api_connect(void *arg, const struct http_request *r, struct http_response *
 	} else if (strcmp(r->path, "/connector-plugins") == 0) {
 		if (method_is(r, out, "GET")) {
 			out->status = 200;
-			buf_puts(&out->body, "[{\"class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"type\":\"source\",\"version\":\"3.2.3.Final\"}]");
+			buf_puts(&out->body,
+				"[{\"class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"type\":\"source\",\"version\":\"3.2.3.Final\"}]");
 		}
 	} else if (!route_one(api, r, out)) {
 		api_error_text(out, 404, "HTTP 404 Not Found");

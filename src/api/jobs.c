@@ -36,8 +36,10 @@ static void errors(struct http_response *out, unsigned status, const struct err 
 
 static unsigned status_of(const struct err *err)
 {
-	return err->code == ERR_NOT_FOUND ? 404 : err->code == ERR_EXISTS || err->code == ERR_STATE || err->code == ERR_BUSY || err->code == ERR_TIMEOUT ? 409
-		: err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED || err->code == ERR_LIMIT ? 400 : 500;
+	return err->code == ERR_NOT_FOUND                                                                            ? 404
+		: err->code == ERR_EXISTS || err->code == ERR_STATE || err->code == ERR_BUSY || err->code == ERR_TIMEOUT ? 409
+		: err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED || err->code == ERR_LIMIT                     ? 400
+																												 : 500;
 }
 
 /* Flink's words for our states */
@@ -56,11 +58,12 @@ static void put_own(struct buf *b, const struct registry_job *j, const struct jo
 	js_put_str(b, s->connector);
 	js_put_key(b, "position");
 	buf_printf(b, "\"" LSN_FORMAT "\"", LSN_ARGS(s->position));
-	buf_printf(b, ",\"units\":%llu,\"records\":%llu,\"rows_written\":%llu,\"writes\":%llu,\"ticks\":%llu,\"state_bytes\":%zu,\"source_rows\":%llu,"
-		   "\"result_rows\":%llu,\"lag_us\":%lld,\"source_us\":%lld,\"next_unit\":%llu",
-		   (unsigned long long)s->counts.units, (unsigned long long)s->counts.records, (unsigned long long)s->counts.rows_written,
-		   (unsigned long long)s->counts.writes, (unsigned long long)s->counts.ticks, s->state_bytes, (unsigned long long)s->source_rows,
-		   (unsigned long long)s->result_rows, (long long)s->lag_us, (long long)s->source_us, (unsigned long long)s->next_unit);
+	buf_printf(b,
+		",\"units\":%llu,\"records\":%llu,\"rows_written\":%llu,\"writes\":%llu,\"ticks\":%llu,\"state_bytes\":%zu,\"source_rows\":%llu,"
+		"\"result_rows\":%llu,\"lag_us\":%lld,\"source_us\":%lld,\"next_unit\":%llu",
+		(unsigned long long)s->counts.units, (unsigned long long)s->counts.records, (unsigned long long)s->counts.rows_written,
+		(unsigned long long)s->counts.writes, (unsigned long long)s->counts.ticks, s->state_bytes, (unsigned long long)s->source_rows,
+		(unsigned long long)s->result_rows, (long long)s->lag_us, (long long)s->source_us, (unsigned long long)s->next_unit);
 	if (s->error.code) {
 		js_put_key(b, "error");
 		js_put_str(b, s->error.text);
@@ -98,9 +101,11 @@ static int put_listed(void *arg, const struct registry_job *j)
 	}
 	buf_printf(l->b, "{\"jid\":\"%s\",\"name\":", j->id);
 	js_put_str(l->b, job_name(j->job));
-	buf_printf(l->b, ",\"state\":\"%s\",\"start-time\":%lld,\"end-time\":-1,\"duration\":%lld,\"last-modification\":%lld,\"tasks\":{\"total\":1,\"running\":%d}",
-		   flink_state(s.state), (long long)(s.started_us / 1000), (long long)(now - s.started_us / 1000), (long long)now,
-		   s.state == JOB_RUNNING || s.state == JOB_DEGRADED);
+	buf_printf(l->b,
+		",\"state\":\"%s\",\"start-time\":%lld,\"end-time\":-1,\"duration\":%lld,\"last-modification\":%lld,\"tasks\":{\"total\":1,"
+		"\"running\":%d}",
+		flink_state(s.state), (long long)(s.started_us / 1000), (long long)(now - s.started_us / 1000), (long long)now,
+		s.state == JOB_RUNNING || s.state == JOB_DEGRADED);
 	put_own(l->b, j, &s);
 	buf_putc(l->b, '}');
 	return 0;
@@ -122,8 +127,10 @@ static void overview(const struct api *api, struct http_response *out)
 
 	registry_job_each(api->registry, put_listed, &l);
 	out->status = 200;
-	buf_printf(&out->body, "{\"taskmanagers\":1,\"slots-total\":1,\"slots-available\":0,\"jobs-running\":%u,\"jobs-finished\":0,\"jobs-cancelled\":%u,"
-		   "\"jobs-failed\":%u,\"flink-version\":\"1.19.1\",\"flink-commit\":\"walmill-%s\"}", l.running, l.canceled, l.failed, api->version);
+	buf_printf(&out->body,
+		"{\"taskmanagers\":1,\"slots-total\":1,\"slots-available\":0,\"jobs-running\":%u,\"jobs-finished\":0,\"jobs-cancelled\":%u,"
+		"\"jobs-failed\":%u,\"flink-version\":\"1.19.1\",\"flink-commit\":\"walmill-%s\"}",
+		l.running, l.canceled, l.failed, api->version);
 }
 
 /* ---- one job ---- */
@@ -144,9 +151,10 @@ static void put_detail(void *arg, const struct registry_job *j)
 	o->out->status = 200;
 	buf_printf(b, "{\"jid\":\"%s\",\"name\":", j->id);
 	js_put_str(b, job_name(j->job));
-	buf_printf(b, ",\"isStoppable\":false,\"state\":\"%s\",\"start-time\":%lld,\"end-time\":-1,\"duration\":%lld,\"maxParallelism\":1,\"now\":%lld,"
-		   "\"vertices\":[],\"status-counts\":{},\"plan\":{}", flink_state(s.state), (long long)(s.started_us / 1000),
-		   (long long)(now - s.started_us / 1000), (long long)now);
+	buf_printf(b,
+		",\"isStoppable\":false,\"state\":\"%s\",\"start-time\":%lld,\"end-time\":-1,\"duration\":%lld,\"maxParallelism\":1,\"now\":%lld,"
+		"\"vertices\":[],\"status-counts\":{},\"plan\":{}",
+		flink_state(s.state), (long long)(s.started_us / 1000), (long long)(now - s.started_us / 1000), (long long)now);
 	put_own(b, j, &s);
 	buf_putc(b, '}');
 }
@@ -187,8 +195,9 @@ static void do_verify(void *arg, const struct registry_job *j)
 		o->out->status = 200;
 		buf_puts(b, "{\"job\":");
 		js_put_str(b, job_name(j->job));
-		buf_printf(b, ",\"equal\":%s,\"cut\":\"" LSN_FORMAT "\",\"rows\":%llu,\"differences\":%llu,\"held_us\":%lld,\"report\":", v.equal ? "true" : "false",
-			   LSN_ARGS(v.cut), (unsigned long long)v.rows, (unsigned long long)v.differences, (long long)v.held_us);
+		buf_printf(b, ",\"equal\":%s,\"cut\":\"" LSN_FORMAT "\",\"rows\":%llu,\"differences\":%llu,\"held_us\":%lld,\"report\":",
+			v.equal ? "true" : "false", LSN_ARGS(v.cut), (unsigned long long)v.rows, (unsigned long long)v.differences,
+			(long long)v.held_us);
 		js_put_string(b, buf_view(&lines));
 		buf_putc(b, '}');
 	}

@@ -2,8 +2,10 @@
  * Topics and their records, walmill's own face (the Kafka protocol is another module's): what `walmill topic` asks.
  *
  *   GET /topics                                     names, partitions, offsets
- *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each, in the line format of the recorded events with
- *                                                   "offset" in front; header X-Next is not needed: the next offset is that of the last line plus one
+ *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each, in the line format of the recorded
+ *   events with
+ *                                                   "offset" in front; header X-Next is not needed: the next offset is that of the last
+ *                                                   line plus one
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +37,8 @@ static void put_topic(void *arg, const struct log_topic *t)
 		if (!log_part_find(l->api->log, t->id, i, &part))
 			continue;
 		log_marks(l->api->log, &part, 1, &m, NULL);
-		buf_printf(l->b, "%s{\"partition\":%u,\"start\":%lld,\"high\":%lld,\"bytes\":%llu}", i ? "," : "", i, (long long)m.start, (long long)m.high,
-			   (unsigned long long)m.bytes);
+		buf_printf(l->b, "%s{\"partition\":%u,\"start\":%lld,\"high\":%lld,\"bytes\":%llu}", i ? "," : "", i, (long long)m.start,
+			(long long)m.high, (unsigned long long)m.bytes);
 	}
 	buf_puts(l->b, "]}");
 }
@@ -127,7 +129,8 @@ static void records(const struct api *api, struct view name, const struct http_r
 		api_error_text(out, 404, "topic \"%.*s\" does not exist", (int)name.len, (const char *)name.ptr);
 		return;
 	}
-	if (log_read(api->log, part, offset, max == 0 || max > 4 << 20 ? 4 << 20 : max, &got, &err) || put_records(&out->body, &got, offset, &err)) {
+	if (log_read(api->log, part, offset, max == 0 || max > 4 << 20 ? 4 << 20 : max, &got, &err) ||
+		put_records(&out->body, &got, offset, &err)) {
 		api_error(out, &err);
 	} else {
 		out->status = 200;

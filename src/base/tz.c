@@ -1,7 +1,9 @@
 /*
- * Time zones; see tz.h. TZif: RFC 8536. POSIX TZ rules: IEEE Std 1003.1, section 8.3, with RFC 8536's extension of rule times to +-167 hours.
+ * Time zones; see tz.h. TZif: RFC 8536. POSIX TZ rules: IEEE Std 1003.1, section 8.3, with RFC 8536's extension of rule times to +-167
+ * hours.
  *
- * Inside, instants are seconds since 1970. A zone is a sorted table of transitions, extended by its rule up to EXTEND_TO, and the rule for later years.
+ * Inside, instants are seconds since 1970. A zone is a sorted table of transitions, extended by its rule up to EXTEND_TO, and the rule for
+ * later years.
  */
 #include "base/tz.h"
 
@@ -244,7 +246,8 @@ static bool read_head(struct reader *r, struct tzif_head *h)
 
 static void skip_body(struct reader *r, const struct tzif_head *h, size_t time_size)
 {
-	reader_take(r, (size_t)h->times * (time_size + 1) + (size_t)h->types * 6 + h->chars + (size_t)h->leap * (time_size + 4) + h->isstd + h->isut);
+	reader_take(
+		r, (size_t)h->times * (time_size + 1) + (size_t)h->types * 6 + h->chars + (size_t)h->leap * (time_size + 4) + h->isstd + h->isut);
 }
 
 static bool read_body(struct reader *r, const struct tzif_head *h, struct tz *z)
@@ -333,14 +336,16 @@ struct finding {
 static int match_name(void *arg, const char *name)
 {
 	struct finding *f = arg;
+	size_t len = strlen(name);
 
-	if (strcasecmp(name, f->want) != 0 || strlen(name) >= sizeof(f->found))
+	if (strcasecmp(name, f->want) != 0 || len >= sizeof(f->found))
 		return 0;
-	strcpy(f->found, name);
+	memcpy(f->found, name, len + 1);
 	return strcmp(name, f->want) == 0;
 }
 
-/* The file of a zone, whatever the case of its name: directory by directory, as the server does. canonical has room for NAME_MAX_LEN. */
+/* The file of a zone, whatever the case of its name: directory by directory, as the server does. canonical has room for NAME_MAX_LEN +
+ * 2. */
 static bool find_file(struct tz_cache *c, const char *name, char *canonical, struct buf *into)
 {
 	struct err err = ERR_INIT;
@@ -350,7 +355,7 @@ static bool find_file(struct tz_cache *c, const char *name, char *canonical, str
 
 	canonical[0] = 0;
 	while (*p) {
-		size_t n = strcspn(p, "/");
+		size_t n = strcspn(p, "/"), used = strlen(canonical);
 
 		if (!n || p[0] == '.')
 			return false;
@@ -361,9 +366,7 @@ static bool find_file(struct tz_cache *c, const char *name, char *canonical, str
 		f = (struct finding){.want = part};
 		if (io_list(c->io, path, match_name, &f, &err) != 0 || !f.found[0])
 			return false;
-		if (canonical[0])
-			strcat(canonical, "/");
-		strcat(canonical, f.found);
+		snprintf(canonical + used, NAME_MAX_LEN + 2 - used, "%s%s", used ? "/" : "", f.found);
 	}
 	snprintf(path, sizeof(path), "%s/%s", c->dir, canonical);
 	return io_read_file(c->io, path, into, &err) == 0;
@@ -376,7 +379,7 @@ static struct tz *load_file(struct tz_cache *c, const char *name)
 	struct tz *z = NULL;
 
 	if (find_file(c, name, canonical, &bytes) && (z = parse_tzif(buf_view(&bytes))))
-		strcpy(z->name, canonical);
+		snprintf(z->name, sizeof(z->name), "%.*s", NAME_MAX_LEN, canonical);
 	buf_release(&bytes);
 	return z;
 }
@@ -433,7 +436,7 @@ static struct tz *make_zone(struct tz_cache *c, const char *name, const char *up
 
 	if (!z && strcmp(upper, "GMT") == 0) {
 		z = mem_zalloc(sizeof(*z));
-		strcpy(z->name, "GMT");
+		snprintf(z->name, sizeof(z->name), "GMT");
 	}
 	if (!z)
 		z = load_file(c, name);

@@ -5,7 +5,8 @@
  * opened: any thread may use it. Zones come from a `struct tz_cache`, which owns them until tz_cache_release().
  *
  * Names, as `SET timezone` takes them: an IANA name in any case ("europe/paris"), "UTC", a POSIX specification ("EST5EDT", "<+03>-3",
- * "CET-1CEST,M3.5.0,M10.5.0/3"; summer time without its rule is refused), and a number of hours east ("2", "-3.5"). An unknown name is refused.
+ * "CET-1CEST,M3.5.0,M10.5.0/3"; summer time without its rule is refused), and a number of hours east ("2", "-3.5"). An unknown name is
+ * refused.
  *
  * Local times that do not exist (spring) or exist twice (autumn) get the instant that PostgreSQL's DetermineTimeZoneOffset() gives:
  * in the gap the offset before it holds on, in the fold it is the second of the two instants.

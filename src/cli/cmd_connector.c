@@ -4,6 +4,8 @@
 #include "base/js.h"
 #include "cli/cli.h"
 
+static const char *name, *tables;
+
 static void put_field(struct buf *b, const char *key, const char *value)
 {
 	if (!value)
@@ -13,7 +15,7 @@ static void put_field(struct buf *b, const char *key, const char *value)
 }
 
 /* A configuration from --name and --tables and the setting `source`: what most people want from a connector. */
-static int compose(struct cli *c, const char *name, const char *tables, struct buf *b, struct err *err)
+static int compose(struct cli *c, struct buf *b, struct err *err)
 {
 	struct pg_params p;
 	struct buf slot = BUF_INIT(128);
@@ -52,16 +54,12 @@ static int compose(struct cli *c, const char *name, const char *tables, struct b
 
 static int create(struct cli *c)
 {
-	const char *name = NULL, *tables = NULL;
-	const struct option_def options[] = {{"--name", true, &name}, {"--tables", true, &tables}};
 	struct buf body = BUF_INIT(8 << 20), answer = BUF_INIT(64 << 20);
 	struct err err = ERR_INIT;
-	int rc = cli_options(c, options, 2);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (tables && name && c->argc == 0)
-		rc = compose(c, name, tables, &body, &err) ? cli_error(&err) : 0;
+		rc = compose(c, &body, &err) ? cli_error(&err) : 0;
 	else if (c->argc == 1 && !tables)
 		rc = io_read_file(io_system(), c->argv[0], &body, &err) ? cli_error(&err) : 0;
 	else
@@ -78,7 +76,7 @@ static int create(struct cli *c)
 }
 
 /* One connector of the expanded list: its members, printed as a line. */
-static void print_line(struct js_reader *r, struct view name)
+static void print_line(struct js_reader *r, struct view which)
 {
 	struct view state = VIEW_NULL, step = VIEW_NULL, error = VIEW_NULL, rows = VIEW_NULL;
 	struct arena a = ARENA_INIT;
@@ -95,8 +93,8 @@ static void print_line(struct js_reader *r, struct view name)
 		else if (view_is(t.key, "error") || (view_is(t.key, "trace") && !error.ptr))
 			error = js_unescape(&a, t.text, t.text_escaped);
 	}
-	printf("%-32.*s %-10.*s %-12.*s %12.*s  %.*s\n", (int)name.len, (const char *)name.ptr, (int)state.len, (const char *)state.ptr, (int)step.len,
-	       (const char *)step.ptr, (int)rows.len, (const char *)rows.ptr, (int)error.len, (const char *)error.ptr);
+	printf("%-32.*s %-10.*s %-12.*s %12.*s  %.*s\n", (int)which.len, (const char *)which.ptr, (int)state.len, (const char *)state.ptr,
+		(int)step.len, (const char *)step.ptr, (int)rows.len, (const char *)rows.ptr, (int)error.len, (const char *)error.ptr);
 	arena_release(&a);
 }
 
@@ -149,7 +147,7 @@ static int one(struct cli *c, const char *verb)
 	return rc;
 }
 
-int cmd_connector(struct cli *c)
+static int run(struct cli *c)
 {
 	const char *verb = c->argc ? c->argv[0] : NULL;
 
@@ -159,3 +157,13 @@ int cmd_connector(struct cli *c)
 	c->argv++;
 	return strcmp(verb, "create") == 0 ? create(c) : strcmp(verb, "list") == 0 ? list(c) : one(c, verb);
 }
+
+static const struct cli_option options[] = {
+	{"--name", "N", "create: the connector's name, and its topics' prefix", &name, NULL},
+	{"--tables", "PATTERN", "create: the tables to capture, as regular expressions for schema.table", &tables, NULL},
+};
+
+const struct command command_connector = {
+	"connector", "connector create FILE | create --name N --tables PATTERN | list | status N | pause|resume|stop|restart|delete N",
+	"connectors of the running instance", options, 2, run,
+};

@@ -5,17 +5,17 @@
 #include "base/js.h"
 #include "cli/cli.h"
 
+static const char *name_option;
+static bool replace;
+
 static int submit(struct cli *c)
 {
-	const char *name = NULL, *replace = NULL;
-	const struct option_def options[] = {{"--name", true, &name}, {"--replace", false, &replace}};
+	const char *name = name_option;
 	struct buf body = BUF_INIT(8 << 20), answer = BUF_INIT(1 << 20), path = BUF_INIT(4096);
 	struct err err = ERR_INIT;
 	char plain[200] = "";
-	int rc = cli_options(c, options, 2);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (c->argc != 1)
 		return cli_usage("walmill job submit needs a FILE");
 	if (!name) {
@@ -32,7 +32,9 @@ static int submit(struct cli *c)
 	cli_put_escaped(&path, name);
 	if (replace)
 		buf_puts(&path, "&replace=true");
-	rc = io_read_file(io_system(), c->argv[0], &body, &err) ? cli_error(&err) : cli_call(c, SET_JOBS_LISTEN, "POST", buf_cstr(&path), buf_view(&body), &answer);
+	rc = io_read_file(io_system(), c->argv[0], &body, &err)
+		? cli_error(&err)
+		: cli_call(c, SET_JOBS_LISTEN, "POST", buf_cstr(&path), buf_view(&body), &answer);
 	if (rc == 0)
 		printf(c->json ? "%s\n" : "submitted: %s\n", buf_cstr(&answer));
 	buf_release(&body);
@@ -88,8 +90,8 @@ static int one(struct cli *c, const char *verb)
 {
 	static const struct {
 		const char *verb, *method, *tail;
-	} verbs[] = {{"explain", "GET", "/explain"}, {"sql", "GET", "/sql"}, {"status", "GET", ""}, {"pause", "PUT", "/pause"}, {"resume", "PUT", "/resume"},
-		     {"repair", "PUT", "/repair"}, {"cancel", "PATCH", "?mode=cancel"}};
+	} verbs[] = {{"explain", "GET", "/explain"}, {"sql", "GET", "/sql"}, {"status", "GET", ""}, {"pause", "PUT", "/pause"},
+		{"resume", "PUT", "/resume"}, {"repair", "PUT", "/repair"}, {"cancel", "PATCH", "?mode=cancel"}};
 	struct buf path = BUF_INIT(4096), answer = BUF_INIT(64 << 20);
 	size_t i;
 	int rc;
@@ -111,7 +113,7 @@ static int one(struct cli *c, const char *verb)
 	return rc;
 }
 
-int cmd_job(struct cli *c)
+static int run_job(struct cli *c)
 {
 	const char *verb = c->argc ? c->argv[0] : NULL;
 
@@ -161,8 +163,9 @@ static int verify_one(struct cli *c, const char *name)
 	if (c->json)
 		printf("%s\n", buf_cstr(&answer));
 	else
-		printf("%.*s%s: %s at %.*s, %llu rows, %llu differences, held %llu ms\n", (int)report.len, (const char *)report.ptr, name, equal ? "equal" : "different",
-		       (int)cut.len, (const char *)cut.ptr, (unsigned long long)rows, (unsigned long long)differences, (unsigned long long)held / 1000);
+		printf("%.*s%s: %s at %.*s, %llu rows, %llu differences, held %llu ms\n", (int)report.len, (const char *)report.ptr, name,
+			equal ? "equal" : "different", (int)cut.len, (const char *)cut.ptr, (unsigned long long)rows, (unsigned long long)differences,
+			(unsigned long long)held / 1000);
 	rc = equal ? 0 : 1;
 out:
 	arena_release(&a);
@@ -171,14 +174,12 @@ out:
 	return rc;
 }
 
-int cmd_verify(struct cli *c)
+static int run_verify(struct cli *c)
 {
 	struct buf names = BUF_INIT(1 << 20);
-	int rc = cli_options(c, NULL, 0), i;
+	int rc = 0, i;
 	char *line, *save = NULL;
 
-	if (rc)
-		return rc;
 	for (i = 0; i < c->argc; i++) {
 		int one_rc = verify_one(c, c->argv[i]);
 
@@ -201,3 +202,26 @@ int cmd_verify(struct cli *c)
 	buf_release(&names);
 	return rc;
 }
+
+static const struct cli_option job_options[] = {
+	{"--name", "N", "submit: the job's name; else the file's", &name_option, NULL},
+	{"--replace", NULL, "submit: rows that stand in the targets may be replaced", NULL, &replace},
+};
+
+const struct command command_job = {
+	"job",
+	"job submit FILE [--name N] [--replace] | list | status|explain|sql N | pause|resume|repair|cancel N",
+	"jobs of the running instance",
+	job_options,
+	2,
+	run_job,
+};
+
+const struct command command_verify = {
+	"verify",
+	"verify [JOB...]",
+	"compare the jobs' tables with their SQL while writers go on; exit 0 equal, 1 different, 2 not compared",
+	NULL,
+	0,
+	run_verify,
+};

@@ -64,6 +64,9 @@ static int list(struct cli *c)
 
 /* ---- tail ---- */
 
+static const char *from, *count;
+static bool follow;
+
 struct tail {
 	struct cli *c;
 	const char *name;
@@ -114,16 +117,12 @@ static int read_some(struct tail *t, bool *ret_any)
 
 static int tail(struct cli *c)
 {
-	const char *from = NULL, *count = NULL, *follow = NULL;
-	const struct option_def options[] = {{"--from", true, &from}, {"-n", true, &count}, {"--follow", false, &follow}};
 	struct buf answer = BUF_INIT(64 << 20);
 	struct tail t = {.c = c};
 	int64_t start = 0, high = 0;
 	bool any = true;
-	int rc = cli_options(c, options, 3);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (c->argc != 1)
 		return cli_usage("walmill topic tail needs a topic");
 	t.name = c->argv[0];
@@ -162,25 +161,25 @@ static int verify_log(struct cli *c)
 	struct log_verify_report r;
 	struct err err = ERR_INIT;
 	struct log *log;
-	char *dir;
+	struct buf dir = BUF_INIT(4096);
 	int rc;
 
 	s.manual = true;
-	dir = mem_alloc(strlen(settings_text(c->settings, SET_DATA)) + 8);
-	sprintf(dir, "%s/log", settings_text(c->settings, SET_DATA));
-	rc = log_open(io_system(), dir, &s, &log, &err);
-	mem_free(dir);
+	buf_printf(&dir, "%s/log", settings_text(c->settings, SET_DATA));
+	rc = log_open(io_system(), buf_cstr(&dir), &s, &log, &err);
+	buf_release(&dir);
 	if (rc)
 		return cli_error(&err);
 	rc = log_verify(log, &r, found, NULL, &err);
 	printf(c->json ? "{\"segments\":%llu,\"units\":%llu,\"batches\":%llu,\"bytes\":%llu,\"damaged\":%llu}\n"
-	       : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n", (unsigned long long)r.segments, (unsigned long long)r.units,
-	       (unsigned long long)r.batches, (unsigned long long)r.bytes, (unsigned long long)r.damaged);
+				   : "%llu segments, %llu units, %llu batches, %llu bytes: %llu damaged\n",
+		(unsigned long long)r.segments, (unsigned long long)r.units, (unsigned long long)r.batches, (unsigned long long)r.bytes,
+		(unsigned long long)r.damaged);
 	log_close(log);
 	return rc ? cli_error(&err) : 0;
 }
 
-int cmd_topic(struct cli *c)
+static int run(struct cli *c)
 {
 	const char *verb = c->argc ? c->argv[0] : NULL;
 
@@ -196,3 +195,13 @@ int cmd_topic(struct cli *c)
 		return verify_log(c);
 	return cli_usage("unknown: walmill topic %s", verb);
 }
+
+static const struct cli_option options[] = {
+	{"--from", "WHERE", "tail: beginning (default), end, or an offset", &from, NULL},
+	{"-n", "N", "tail: at most N records", &count, NULL},
+	{"--follow", NULL, "tail: go on with what comes", NULL, &follow},
+};
+
+const struct command command_topic = {
+	"topic", "topic list | tail T [--from beginning|end|OFFSET] [-n N] [--follow] | verify-log", "topics of the log", options, 3, run,
+};

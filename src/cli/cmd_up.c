@@ -17,18 +17,15 @@ static void print_ready(const struct instance *in)
 	fflush(stdout);
 }
 
-int cmd_up(struct cli *c)
+static const char *until;
+
+static int run(struct cli *c)
 {
-	const char *until = NULL;
-	const struct option_def options[] = {{"--until", true, &until}};
 	struct instance in;
 	struct err err = ERR_INIT;
 	lsn_t lsn = 0;
-	int rc;
+	int rc = 0;
 
-	rc = cli_options(c, options, 1);
-	if (rc)
-		return rc;
 	if (c->argc)
 		return cli_usage("walmill up takes no argument \"%s\"", c->argv[0]);
 	if (until && !lsn_parse(view_str(until), &lsn))
@@ -48,3 +45,7 @@ int cmd_up(struct cli *c)
 	instance_stop(&in);
 	return rc;
 }
+
+static const struct cli_option options[] = {{"--until", "LSN", "exit 0 when everything up to LSN is durable and applied", &until, NULL}};
+
+const struct command command_up = {"up", "up [--until LSN]", "run connectors, log and jobs in the foreground", options, 1, run};

@@ -45,7 +45,10 @@ static int make_logger(struct instance *in)
 	const char *level = settings_text(in->cli->settings, SET_LOG_LEVEL), *format = settings_text(in->cli->settings, SET_LOG_FORMAT);
 	struct logger_options o = {.fd = STDERR_FILENO, .level = LOGGER_INFO};
 
-	o.level = strcmp(level, "debug") == 0 ? LOGGER_DEBUG : strcmp(level, "warning") == 0 ? LOGGER_WARNING : strcmp(level, "error") == 0 ? LOGGER_ERROR : LOGGER_INFO;
+	o.level = strcmp(level, "debug") == 0 ? LOGGER_DEBUG
+		: strcmp(level, "warning") == 0   ? LOGGER_WARNING
+		: strcmp(level, "error") == 0     ? LOGGER_ERROR
+										  : LOGGER_INFO;
 	o.format = strcmp(format, "json") == 0 ? LOGGER_JSON : LOGGER_TEXT;
 	in->logger = logger_new(io_system(), &o);
 	return 0;
@@ -56,7 +59,7 @@ static int open_log(struct instance *in, struct err *err)
 	const char *data = settings_text(in->cli->settings, SET_DATA);
 	struct log_settings s = log_settings_default();
 	struct log_recovery r;
-	char *dir;
+	struct buf dir = BUF_INIT(4096);
 	int rc;
 
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
@@ -68,10 +71,9 @@ static int open_log(struct instance *in, struct err *err)
 		err_hint(err, "Choose a directory that this user may write to with --data DIR.");
 		return -1;
 	}
-	dir = mem_alloc(strlen(data) + 8);
-	sprintf(dir, "%s/log", data);
-	rc = log_open(io_system(), dir, &s, &in->log, err);
-	mem_free(dir);
+	buf_printf(&dir, "%s/log", data);
+	rc = log_open(io_system(), buf_cstr(&dir), &s, &in->log, err);
+	buf_release(&dir);
 	if (rc)
 		return -1;
 	r = log_recovery(in->log);
@@ -103,12 +105,14 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 	for (i = 0; i < n; i++) {
 		struct http_server *s;
 		char address[300];
+		bool v6 = strchr(list[i].host, ':') != NULL;
 
 		if (in->nservers == sizeof(in->servers) / sizeof(in->servers[0]))
 			return err_set(err, ERR_LIMIT, "too many listeners");
-		snprintf(address, sizeof(address), strchr(list[i].host, ':') ? "[%s]:%u" : "%s:%u", list[i].host, list[i].port);
+		snprintf(address, sizeof(address), "%s%s%s:%u", v6 ? "[" : "", list[i].host, v6 ? "]" : "", list[i].port);
 		if (strcmp(list[i].host, "127.0.0.1") != 0 && strcmp(list[i].host, "::1") != 0 && strcmp(list[i].host, "localhost") != 0) {
-			err_set(err, ERR_INVALID, "%s = %s is beyond this machine, and this version of walmill has no authentication", walmill_settings[row].name, address);
+			err_set(err, ERR_INVALID, "%s = %s is beyond this machine, and this version of walmill has no authentication",
+				walmill_settings[row].name, address);
 			return err_hint(err, "Listen on 127.0.0.1 and put a proxy that authenticates in front.");
 		}
 		if (http_server_start(address, handler, &in->api, &s, err))
@@ -131,7 +135,8 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	make_logger(in);
 	if (cli_params(c, SET_SOURCE, false, &in->source, err) || cli_params(c, SET_TARGET, false, &in->target, err) || open_log(in, err))
 		return -1;
-	in->api = (struct api){.log = in->log, .io = io_system(), .version = WALMILL_VERSION, .started_us = io_now_us(io_system()), .stopping = instance_stopping};
+	in->api = (struct api){
+		.log = in->log, .io = io_system(), .version = WALMILL_VERSION, .started_us = io_now_us(io_system()), .stopping = instance_stopping};
 	io_random(io_system(), id, sizeof(id));
 	for (i = 0; i < 16; i++)
 		snprintf(in->api.cluster_id + 2 * i, 3, "%02x", id[i]);
@@ -139,8 +144,10 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 		return -1;
 	in->api.registry = in->registry;
 	snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s", settings_text(c->settings, SET_CONNECT_LISTEN));
-	return listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err) || listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) ||
-		listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err) ? -1 : 0;
+	return listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err) ||
+			listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err)
+		? -1
+		: 0;
 }
 
 void instance_stop(struct instance *in)
@@ -187,11 +194,11 @@ static struct last *last_of(const char *kind, const char *name)
 
 static bool moved(struct last *l, int state, int step, const char *error)
 {
-	if (!l || (l->state == state && l->step == step && strncmp(l->error, error, sizeof(l->error) - 1) == 0))
+	if (!l || (l->state == state && l->step == step && strncmp(l->error, error, 150) == 0))
 		return false;
 	l->state = state;
 	l->step = step;
-	snprintf(l->error, sizeof(l->error), "%s", error);
+	snprintf(l->error, sizeof(l->error), "%.150s", error);
 	return true;
 }
 
@@ -206,8 +213,8 @@ static int report_connector(void *arg, struct connector *c)
 	buf_release(&s.warnings);
 	if (moved(last_of("connector", name), (int)s.state, (int)s.step, s.error.text)) {
 		if (s.error.code)
-			logger_failure(in->logger, s.state == CONNECTOR_FAILED ? LOGGER_ERROR : LOGGER_WARNING, "capture", connector_state_name(s.state), &s.error,
-				       LOGGER_STR("connector", name), LOGGER_STR("step", connector_step_name(s.step)));
+			logger_failure(in->logger, s.state == CONNECTOR_FAILED ? LOGGER_ERROR : LOGGER_WARNING, "capture",
+				connector_state_name(s.state), &s.error, LOGGER_STR("connector", name), LOGGER_STR("step", connector_step_name(s.step)));
 		else
 			logger_event(in->logger, LOGGER_INFO, "capture", connector_state_name(s.state), LOGGER_STR("connector", name),
 				     LOGGER_STR("step", connector_step_name(s.step)));
@@ -228,7 +235,8 @@ static int report_job(void *arg, const struct registry_job *j)
 		logger_failure(in->logger, s.state == JOB_FAILED ? LOGGER_ERROR : LOGGER_WARNING, "job", job_state_name(s.state), &s.error,
 			       LOGGER_STR("job", job_name(j->job)), LOGGER_STR("step", s.step));
 	else
-		logger_event(in->logger, LOGGER_INFO, "job", job_state_name(s.state), LOGGER_STR("job", job_name(j->job)), LOGGER_STR("step", s.step));
+		logger_event(
+			in->logger, LOGGER_INFO, "job", job_state_name(s.state), LOGGER_STR("job", job_name(j->job)), LOGGER_STR("step", s.step));
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Asking the running instance over HTTP: one request a connection, loopback or wherever the listener's setting points. Answers are read to the
- * connection's end; only what our own server sends has to be understood.
+ * Asking the running instance over HTTP: one request a connection, loopback or wherever the listener's setting points. Answers are read to
+ * the connection's end; only what our own server sends has to be understood.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -73,8 +73,8 @@ static int receive_all(int fd, struct buf *into, struct err *err)
 	}
 }
 
-int cli_request(const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body, unsigned *ret_status,
-		struct buf *answer, struct err *err)
+int cli_request(const struct cli *c, enum walmill_setting listener, const char *method, const char *path, struct view body,
+	unsigned *ret_status, struct buf *answer, struct err *err)
 {
 	struct buf b = BUF_INIT(64 << 20), raw = BUF_INIT((size_t)1 << 30);
 	const struct setting_address *list;
@@ -84,12 +84,13 @@ int cli_request(const struct cli *c, enum walmill_setting listener, const char *
 
 	list = settings_addresses(c->settings, listener, &n);
 	if (n == 0)
-		return err_set(err, ERR_INVALID, "setting %s is empty, so that the running walmill cannot be asked", walmill_settings[listener].name);
+		return err_set(
+			err, ERR_INVALID, "setting %s is empty, so that the running walmill cannot be asked", walmill_settings[listener].name);
 	fd = dial(&list[0], err);
 	if (fd < 0)
 		return -1;
-	buf_printf(&b, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", method, path,
-		   strchr(list[0].host, ':') ? "localhost" : list[0].host, list[0].port, body.len);
+	buf_printf(&b, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+		method, path, strchr(list[0].host, ':') ? "localhost" : list[0].host, list[0].port, body.len);
 	buf_putv(&b, body);
 	if (send_all(fd, buf_view(&b), err) || receive_all(fd, &raw, err))
 		goto out;

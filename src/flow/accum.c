@@ -1,7 +1,8 @@
 /*
  * Exact accumulators; see accum.h.
  *
- * Stored form: the kind's fields as varints, 128-bit integers as 16 bytes; numerics with `more` as a count of scales, then (scale, count) pairs, the
+ * Stored form: the kind's fields as varints, 128-bit integers as 16 bytes; numerics with `more` as a count of scales, then (scale, count)
+ * pairs, the
  * special counts and the sum as sign byte + limbs.
  */
 #include "flow/accum.h"

@@ -1,8 +1,10 @@
 /*
  * Exact accumulators: sums, averages and counts that take values away as exactly as they add them.
  *
- * A state is accum_size(kind) bytes of the caller's memory, zeroed, 16-aligned; it may own heap memory (numerics of several scales, floats), so that
- * it ends with accum_release(). One thread at a time. Nulls are ignored; weights may be negative; what was added must have been there to be taken away.
+ * A state is accum_size(kind) bytes of the caller's memory, zeroed, 16-aligned; it may own heap memory (numerics of several scales,
+ * floats), so that
+ * it ends with accum_release(). One thread at a time. Nulls are ignored; weights may be negative; what was added must have been there to
+ * be taken away.
  *
  *	COUNT               non-null values
  *	SUM_INT             int2, int4 -> int8 (22003 beyond it)         SUM_INT8       int8 -> numeric

@@ -6,7 +6,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* 2^-1088 .. 2^(64*36-1088): the smallest double is 2^-1074, the largest below 2^1024, sums of 2^63 of them with weights of 2^63 below 2^1150. */
+/*
+ * 2^-1088 .. 2^(64*36-1088): the smallest double is 2^-1074, the largest below 2^1024, sums of 2^63 of them with weights of 2^63 below
+ * 2^1150.
+ */
 enum { BIAS = 1088, LIMBS = 36 };
 
 static uint64_t sign_limb(const struct float_sum *s)

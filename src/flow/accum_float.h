@@ -1,7 +1,8 @@
 /*
  * An exact sum of doubles: a fixed-point number wide enough for every double, of which only the limbs in use are kept.
  *
- * The value is limb[0..n) as a two's complement integer, times 2^(64 * low - 1088). Adding and subtracting are exact, so order does not matter and what
+ * The value is limb[0..n) as a two's complement integer, times 2^(64 * low - 1088). Adding and subtracting are exact, so order does not
+ * matter and what
  * is taken away leaves nothing behind (after R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015; here
  * with carries propagated at once and a window of limbs). Used by accum.c only.
  */

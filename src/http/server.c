@@ -81,7 +81,8 @@ static bool is_local_name(const char *host)
 
 static bool foreign(struct MHD_Connection *c, const char *method)
 {
-	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"), *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"),
+			   *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
 
 	if (host && !is_local_name(host))
 		return true;
@@ -138,8 +139,8 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const c
 	return rc;
 }
 
-static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version, const char *data,
-				 size_t *data_len, void **state)
+static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+	const char *data, size_t *data_len, void **state)
 {
 	struct http_server *s = arg;
 	struct exchange *x = *state;
@@ -268,10 +269,10 @@ int http_server_start(const char *address, http_handler handler, void *arg, stru
 	}
 	s->handler = handler;
 	s->arg = arg;
-	s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, access_cb, s,
-				     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
+		NULL, access_cb, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!s->daemon) {
 		close(fd);
 		mem_free(s);

@@ -1,9 +1,10 @@
 /*
  * HTTP/1.1 servers on libmicrohttpd: one per listener, a thread per connection, bodies bounded and read whole before the handler runs.
  *
- * Before a body is read the request is refused (400, connection closed) when its framing is ambiguous: Content-Length beside Transfer-Encoding, or
- * several Content-Lengths; libmicrohttpd itself would take the first. Requests from another origin are refused too: a Host that is not this listener's
- * address or a name that resolves to loopback by convention (DNS rebinding), and unsafe methods with a foreign Origin.
+ * Before a body is read the request is refused (400, connection closed) when its framing is ambiguous: Content-Length beside
+ * Transfer-Encoding, or several Content-Lengths; libmicrohttpd itself would take the first. Requests from another origin are refused too: a
+ * Host that is not this listener's address or a name that resolves to loopback by convention (DNS rebinding), and unsafe methods with a
+ * foreign Origin.
  *
  * The handler runs on the connection's thread and may block; many may run at once. Everything in the request lives until it returns.
  */

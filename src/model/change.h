@@ -2,8 +2,8 @@
  * Where changes go: the table of functions through which capture publishes, so that it neither knows the embedded log nor a Kafka cluster.
  *
  * Life of a unit: begin, append..., close (or abort). One unit at a time per change_out; all calls come from the connector's own
- * thread, except durable(), which any thread may call. A closed unit is durable once durable() has reached the number that close() gave it; an
- * LSN is confirmed to the source only then. After an error of append or close the unit must be aborted; after a failed
+ * thread, except durable(), which any thread may call. A closed unit is durable once durable() has reached the number that close() gave it;
+ * an LSN is confirmed to the source only then. After an error of append or close the unit must be aborted; after a failed
  * abort, or when durable() fails, the change_out is dead and the connector stops.
  */
 #ifndef WALMILL_MODEL_CHANGE_H

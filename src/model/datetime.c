@@ -64,7 +64,8 @@ struct civil civil_of_us(int64_t us)
 
 int64_t civil_us(const struct civil *c)
 {
-	return civil_days(c->year, c->month, c->day) * US_PER_DAY + ((int64_t)(c->hour * 60 + c->minute) * 60 + c->second) * US_PER_SECOND + c->us;
+	return civil_days(c->year, c->month,
+		c->day) * US_PER_DAY + ((int64_t)(c->hour * 60 + c->minute) * 60 + c->second) * US_PER_SECOND + c->us;
 }
 
 int civil_month_length(int64_t y, int m)

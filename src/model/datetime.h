@@ -2,10 +2,12 @@
  * date, time, timestamp, timestamptz and interval: text, arithmetic, fields and truncation as PostgreSQL 15 does them (DateStyle ISO, MDY;
  * IntervalStyle postgres).
  *
- * Units: a date is days since 2000-01-01, a time microseconds since midnight, a timestamp microseconds since 2000-01-01 00:00, local or UTC;
+ * Units: a date is days since 2000-01-01, a time microseconds since midnight, a timestamp microseconds since 2000-01-01 00:00, local or
+ * UTC;
  * infinities are the server's sentinels. Errors are ERR_DATA with the server's SQLSTATE (22007, 22008, 22012, 22023, 0A000) and message.
  *
- * Input: the server's own output forms and ISO 8601 (date, date and time with 'T' or blanks, fractions, Z, numeric offsets, zone names, BC, infinity,
+ * Input: the server's own output forms and ISO 8601 (date, date and time with 'T' or blanks, fractions, Z, numeric offsets, zone names,
+ * BC, infinity,
  * epoch). Other forms that the server also reads ("Jan 5 2024", "today") are refused with 22007 and a detail that says so.
  */
 #ifndef WALMILL_MODEL_DATETIME_H
@@ -116,13 +118,15 @@ enum dt_field {
 enum dt_field dt_field_of(struct view name);    /* any case; the server's abbreviations; DT_UNKNOWN */
 
 /*
- * extract(field from v) as numeric, date_part(field, v) as float8 (`as_float`); v is DATE, TIME, TIMESTAMP, TIMESTAMPTZ or INTERVAL, not null.
+ * extract(field from v) as numeric, date_part(field, v) as float8 (`as_float`); v is DATE, TIME, TIMESTAMP, TIMESTAMPTZ or INTERVAL, not
+ * null.
  * The result may be null (a field of an infinity). `name` is for the message.
  */
 int dt_extract(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, bool as_float, struct value *ret,
-               struct err *err) WM_MUST_USE;
+			   struct err *err) WM_MUST_USE;
 
 /* date_trunc(); v is TIMESTAMP, TIMESTAMPTZ (in zone) or INTERVAL */
-int dt_trunc(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, struct value *ret, struct err *err) WM_MUST_USE;
+int dt_trunc(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, struct value *ret,
+	struct err *err) WM_MUST_USE;
 
 #endif

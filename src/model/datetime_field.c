@@ -10,14 +10,17 @@ static const struct {
 	char name[11];
 	uint8_t field;
 } names[] = {
-	{"c", DT_CENTURY}, {"cent", DT_CENTURY}, {"centuries", DT_CENTURY}, {"century", DT_CENTURY}, {"d", DT_DAY}, {"day", DT_DAY}, {"days", DT_DAY},
+	{"c", DT_CENTURY}, {"cent", DT_CENTURY}, {"centuries", DT_CENTURY}, {"century", DT_CENTURY}, {"d", DT_DAY}, {"day", DT_DAY},
+	{"days", DT_DAY},
 	{"dec", DT_DECADE}, {"decade", DT_DECADE}, {"decades", DT_DECADE}, {"decs", DT_DECADE}, {"dow", DT_DOW}, {"doy", DT_DOY},
 	{"epoch", DT_EPOCH}, {"h", DT_HOUR}, {"hour", DT_HOUR}, {"hours", DT_HOUR}, {"hr", DT_HOUR}, {"hrs", DT_HOUR}, {"isodow", DT_ISODOW},
 	{"isoyear", DT_ISOYEAR}, {"j", DT_JULIAN}, {"jd", DT_JULIAN}, {"julian", DT_JULIAN}, {"m", DT_MINUTE}, {"microsecon", DT_MICROSECOND},
-	{"mil", DT_MILLENNIUM}, {"millennia", DT_MILLENNIUM}, {"millennium", DT_MILLENNIUM}, {"millisecon", DT_MILLISECOND}, {"mils", DT_MILLENNIUM},
+	{"mil", DT_MILLENNIUM}, {"millennia", DT_MILLENNIUM}, {"millennium", DT_MILLENNIUM}, {"millisecon", DT_MILLISECOND},
+	{"mils", DT_MILLENNIUM},
 	{"min", DT_MINUTE}, {"mins", DT_MINUTE}, {"minute", DT_MINUTE}, {"minutes", DT_MINUTE}, {"mon", DT_MONTH}, {"mons", DT_MONTH},
 	{"month", DT_MONTH}, {"months", DT_MONTH}, {"ms", DT_MILLISECOND}, {"msec", DT_MILLISECOND}, {"msecond", DT_MILLISECOND},
-	{"mseconds", DT_MILLISECOND}, {"msecs", DT_MILLISECOND}, {"qtr", DT_QUARTER}, {"quarter", DT_QUARTER}, {"s", DT_SECOND}, {"sec", DT_SECOND},
+	{"mseconds", DT_MILLISECOND}, {"msecs", DT_MILLISECOND}, {"qtr", DT_QUARTER}, {"quarter", DT_QUARTER}, {"s", DT_SECOND},
+	{"sec", DT_SECOND},
 	{"second", DT_SECOND}, {"seconds", DT_SECOND}, {"secs", DT_SECOND}, {"timezone", DT_TIMEZONE}, {"timezone_h", DT_TIMEZONE_HOUR},
 	{"timezone_m", DT_TIMEZONE_MINUTE}, {"us", DT_MICROSECOND}, {"usec", DT_MICROSECOND}, {"usecond", DT_MICROSECOND},
 	{"useconds", DT_MICROSECOND}, {"usecs", DT_MICROSECOND}, {"w", DT_WEEK}, {"week", DT_WEEK}, {"weeks", DT_WEEK}, {"y", DT_YEAR},
@@ -141,11 +144,13 @@ static int give_scaled(int128 us, uint32_t scale, bool as_float, struct value *r
 
 static int give_infinity(bool negative, bool as_float, struct value *ret)
 {
-	*ret = as_float ? value_float8(negative ? -(double)INFINITY : (double)INFINITY) : value_of_num(num_special(negative ? NUM_NEG_INF : NUM_POS_INF));
+	*ret = as_float ? value_float8(negative ? -(double)INFINITY : (double)INFINITY) : value_of_num(num_special(negative ? NUM_NEG_INF :
+		NUM_POS_INF));
 	return 0;
 }
 
-static int of_infinity(enum dt_field f, struct view name, enum value_kind kind, bool negative, bool as_float, struct value *ret, struct err *err)
+static int of_infinity(enum dt_field f, struct view name, enum value_kind kind, bool negative, bool as_float, struct value *ret,
+	struct err *err)
 {
 	switch (f) {
 	case DT_YEAR: case DT_DECADE: case DT_CENTURY: case DT_MILLENNIUM: case DT_ISOYEAR: case DT_EPOCH: case DT_JULIAN:
@@ -165,7 +170,9 @@ static int give_julian(int64_t local_us, bool as_float, struct value *ret, struc
 	int rc;
 
 	if (as_float) {
-		*ret = value_float8((double)(day + 2451545) + ((double)(rest / US_PER_SECOND) + (double)(rest % US_PER_SECOND) / 1000000.0) / 86400.0);
+		double seconds = (double)(rest / US_PER_SECOND) + (double)(rest % US_PER_SECOND) / 1000000.0;
+
+		*ret = value_float8((double)(day + 2451545) + seconds / 86400.0);
 		return 0;
 	}
 	rc = num_div(&part, &length, &a, &part, err);
@@ -178,8 +185,9 @@ static int give_julian(int64_t local_us, bool as_float, struct value *ret, struc
 	return rc;
 }
 
-static int of_timestamp(enum dt_field f, struct view name, enum value_kind kind, int64_t us, const struct tz *zone, bool as_float, struct value *ret,
-                        struct err *err)
+static int of_timestamp(enum dt_field f, struct view name, enum value_kind kind, int64_t us, const struct tz *zone, bool as_float,
+	struct value *ret,
+						struct err *err)
 {
 	int32_t offset = 0;
 	struct civil c;
@@ -293,7 +301,8 @@ static int of_interval(enum dt_field f, struct view name, struct interval i, boo
 	}
 }
 
-int dt_extract(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, bool as_float, struct value *ret, struct err *err)
+int dt_extract(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, bool as_float, struct value *ret,
+	struct err *err)
 {
 	switch (v->kind) {
 	case VALUE_DATE: return of_date(f, name, v->i, as_float, ret, err);
@@ -368,7 +377,8 @@ static int trunc_interval(enum dt_field f, struct view name, struct interval i, 
 
 static bool above_hour(enum dt_field f)
 {
-	return f == DT_DAY || f == DT_WEEK || f == DT_MONTH || f == DT_QUARTER || f == DT_YEAR || f == DT_DECADE || f == DT_CENTURY || f == DT_MILLENNIUM;
+	return f == DT_DAY || f == DT_WEEK || f == DT_MONTH || f == DT_QUARTER || f == DT_YEAR || f == DT_DECADE || f == DT_CENTURY ||
+		f == DT_MILLENNIUM;
 }
 
 int dt_trunc(enum dt_field f, struct view name, const struct value *v, const struct tz *zone, struct value *ret, struct err *err)

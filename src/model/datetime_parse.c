@@ -22,7 +22,8 @@ struct scan {
 
 static int bad_syntax(struct view text, const char *type, struct err *err)
 {
-	err_set(err, ERR_DATA, "invalid input syntax for type %s: \"%.*s\"", type, (int)(text.len > 300 ? 300 : text.len), (const char *)text.ptr);
+	err_set(err, ERR_DATA, "invalid input syntax for type %s: \"%.*s\"", type, (int)(text.len > 300 ? 300 : text.len),
+		(const char *)text.ptr);
 	memcpy(err->sqlstate, "22007", 6);
 	return err_detail(err, "Dates and times are read in ISO 8601 form only.");
 }
@@ -65,7 +66,7 @@ static bool take_int(struct scan *s, int min, int max, int *ret)
 {
 	int n = 0, v = 0;
 
-	for (; isdigit((unsigned char)s->p[n]) && n < max; n++)
+	for (; n < max && isdigit((unsigned char)s->p[n]); n++)
 		v = v * 10 + (s->p[n] - '0');
 	if (n < min || isdigit((unsigned char)s->p[n]))
 		return false;

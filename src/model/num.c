@@ -1,7 +1,8 @@
 /*
  * numeric: text and binary input, output, comparison, hashing, keys; see num.h. Any thread.
  *
- * Key bytes (num_put_key): form byte; for finite numbers uvarint scale and the coefficient as uvarint length + two's complement bytes, least
+ * Key bytes (num_put_key): form byte; for finite numbers uvarint scale and the coefficient as uvarint length + two's complement bytes,
+ * least
  * significant first, as short as its sign allows, both after trailing zeros of the fraction are gone.
  */
 #include <ctype.h>
@@ -198,7 +199,8 @@ void num_print(const struct num *n, struct buf *b)
 
 static int bad_syntax(struct view text, struct err *err)
 {
-	err_set(err, ERR_DATA, "invalid input syntax for type numeric: \"%.*s\"", (int)(text.len > 400 ? 400 : text.len), (const char *)text.ptr);
+	err_set(err, ERR_DATA, "invalid input syntax for type numeric: \"%.*s\"", (int)(text.len > 400 ? 400 : text.len),
+		(const char *)text.ptr);
 	memcpy(err->sqlstate, "22P02", 6);
 	return -1;
 }
@@ -346,7 +348,7 @@ static int bad_binary(struct err *err)
 
 /* Digits in base 10000, most significant first, the first of weight 10000^weight, cut to dscale decimals. */
 static int digits_to_num(struct reader *r, uint16_t ndigits, int16_t weight, bool neg, uint32_t dscale, struct arena *a, struct num *ret,
-                         struct err *err)
+						 struct err *err)
 {
 	int64_t shift = ((int64_t)weight - ndigits + 1) * 4 + dscale;
 	int128 small = 0;

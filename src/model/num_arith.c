@@ -223,7 +223,8 @@ static int128 div_128(int128 n, int128 d, bool round)
 	return (n < 0) != (d < 0) ? -(int128)q : (int128)q;
 }
 
-static int div_to_scale(const struct num *x, const struct num *y, uint32_t scale, bool round, struct arena *a, struct num *ret, struct err *err)
+static int div_to_scale(const struct num *x, const struct num *y, uint32_t scale, bool round, struct arena *a, struct num *ret,
+	struct err *err)
 {
 	/* x.coef / 10^x.scale / (y.coef / 10^y.scale) * 10^scale */
 	int64_t up = (int64_t)scale + y->scale - x->scale;

@@ -2,8 +2,8 @@
  * Table schemas: a table as it was while a stretch of changes was written, with what a connector's settings made of each column.
  *
  * Capture builds one from the catalog, gives it a version, and stores it in the log before the first unit that uses it; whoever reads
- * published bytes back into rows decodes by that version, never by the catalog of today. Everything lives in the arena it was built or loaded in
- * and is read-only afterwards, so any thread may hold it.
+ * published bytes back into rows decodes by that version, never by the catalog of today. Everything lives in the arena it was built or
+ * loaded in and is read-only afterwards, so any thread may hold it.
  */
 #ifndef WALMILL_MODEL_SCHEMA_H
 #define WALMILL_MODEL_SCHEMA_H

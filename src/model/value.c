@@ -7,7 +7,8 @@
  *	texts     uvarint length + bytes (bpchar trimmed)  interval 16 bytes, microseconds of 30-day months and 24-hour days
  *	uuid      16 bytes                                 jsonb    the text with its numbers in numeric's key form, length first
  *
- * Stored bytes: kind, with 0x80 set for null and nothing behind it; then the same without any folding; numeric as form byte, uvarint scale and
+ * Stored bytes: kind, with 0x80 set for null and nothing behind it; then the same without any folding; numeric as form byte, uvarint
+ * scale and
  * uvarint length + coefficient (little endian two's complement, or a sign byte and limbs).
  */
 #include "model/value.h"

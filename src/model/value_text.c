@@ -39,7 +39,8 @@ static struct view trim(struct view v)
 /* ---- floats ---- */
 
 /*
- * Whether digits * 10^e lies exactly half way between d and a neighbour. Such text reads back as d (ties go to even), but the server's shortest form does
+ * Whether digits * 10^e lies exactly half way between d and a neighbour. Such text reads back as d (ties go to even), but the server's
+ * shortest form does
  * not use it. Equality is only possible where both sides fit 128 bits: digits < 2^60, |e| <= 24.
  */
 static bool is_midpoint(double d, uint64_t digits, int e, int mantissa_bits)
@@ -63,6 +64,37 @@ static bool is_midpoint(double d, uint64_t digits, int e, int mantissa_bits)
 }
 
 /* Digits (no point, no trailing zeros) and decimal exponent of the first one. */
+static bool reads_back(const char *text, bool single, double d)
+{
+	return (single ? (double)strtof(text, NULL) : strtod(text, NULL)) == d;
+}
+
+/*
+ * d in scientific notation with n digits that read back as d, or false. The nearest decimal is tried; below a power of two the neighbours
+ * are nearer than
+ * above it, so that there the next decimal upwards may do where the nearest one does not.
+ */
+static bool with_digits(double d, bool single, int n, char text[40])
+{
+	uint64_t digits = 0;
+	int e, exponent;
+	char *p;
+
+	snprintf(text, 40, "%.*e", n - 1, d);
+	if (reads_back(text, single, d))
+		return true;
+	if (frexp(d, &e) != 0.5)
+		return false;
+	p = strchr(text, 'e');
+	exponent = (int)strtol(p + 1, NULL, 10);
+	for (const char *q = text; q < p; q++)
+		if (*q != '.')
+			digits = digits * 10 + (uint64_t)(*q - '0');
+	snprintf(text, 40, "%llue%d", (unsigned long long)digits + 1, exponent - n + 1);
+	/* a carry into one more digit would have been a shorter decimal, which was tried before */
+	return reads_back(text, single, d) && (int)strcspn(text, "e") == n;
+}
+
 static void shortest(double d, bool single, char digits[20], int *exponent)
 {
 	int least = single ? FLT_DIG : DBL_DIG, most = single ? 9 : 17, n;
@@ -72,14 +104,13 @@ static void shortest(double d, bool single, char digits[20], int *exponent)
 	for (n = subnormal ? 1 : least; n <= most; n++) {
 		char *e;
 		size_t len = 0;
-		double back;
 
-		snprintf(text, sizeof(text), "%.*e", n - 1, d);
-		back = single ? (double)strtof(text, NULL) : strtod(text, NULL);
-		if (back != d)
+		if (!with_digits(d, single, n, text))
 			continue;
 		e = strchr(text, 'e');
-		*exponent = atoi(e + 1);
+		*exponent = (int)strtol(e + 1, NULL, 10);
+		if (!strchr(text, '.'))         /* all digits before the exponent */
+			*exponent += (int)(e - text) - 1;
 		for (char *p = text; p < e; p++)
 			if (*p != '.')
 				digits[len++] = *p;
@@ -150,7 +181,8 @@ static int parse_float(struct view text, bool single, double *ret, struct err *e
 	if (end == copy || *end)
 		return bad_syntax(kind, text, err);
 	if (errno == ERANGE && (d == 0 || isinf(d)))
-		return data_error(err, "22003", "", view_str(copy), single ? " is out of range for type real" : " is out of range for type double precision");
+		return data_error(err, "22003", "", view_str(copy), single ? " is out of range for type real" :
+			" is out of range for type double precision");
 	*ret = d;
 	return 0;
 }
@@ -189,7 +221,8 @@ static int parse_int(struct view text, enum value_kind kind, struct value *ret, 
 static int parse_bool(struct view text, struct value *ret, struct err *err)
 {
 	static const struct { const char *word; size_t least; bool is; } words[] = {
-		{"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false}, {"on", 2, true}, {"off", 2, false}, {"1", 1, true}, {"0", 1, false}};
+		{"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false}, {"on", 2, true}, {"off", 2, false}, {"1", 1, true},
+			{"0", 1, false}};
 	struct view v = trim(text);
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -231,7 +264,8 @@ static int parse_bytea(struct view v, struct arena *a, struct value *ret, struct
 			} else if (i + 1 < v.len && v.ptr[i + 1] == '\\') {
 				out[n++] = '\\';
 				i++;
-			} else if (i + 3 < v.len && v.ptr[i + 1] >= '0' && v.ptr[i + 1] <= '3' && (v.ptr[i + 2] & ~7) == '0' && (v.ptr[i + 3] & ~7) == '0') {
+			} else if (i + 3 < v.len && v.ptr[i + 1] >= '0' && v.ptr[i + 1] <= '3' && (v.ptr[i + 2] & ~7) == '0' &&
+				(v.ptr[i + 3] & ~7) == '0') {
 				out[n++] = (uint8_t)((v.ptr[i + 1] - '0') << 6 | (v.ptr[i + 2] - '0') << 3 | (v.ptr[i + 3] - '0'));
 				i += 3;
 			} else {

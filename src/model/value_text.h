@@ -1,5 +1,6 @@
 /*
- * Values to and from text, as the types' input and output functions of PostgreSQL 15 do it (DateStyle ISO, IntervalStyle postgres, extra_float_digits
+ * Values to and from text, as the types' input and output functions of PostgreSQL 15 do it (DateStyle ISO, IntervalStyle postgres,
+ * extra_float_digits
  * 1, bytea_output hex). Any thread.
  */
 #ifndef WALMILL_MODEL_VALUE_TEXT_H
@@ -14,10 +15,12 @@ struct value_env {
 };
 
 /*
- * Text types borrow `text`. typmod is not applied. Errors are ERR_DATA with the server's SQLSTATE and text (22P02 and others). JSON and JSONB are taken
+ * Text types borrow `text`. typmod is not applied. Errors are ERR_DATA with the server's SQLSTATE and text (22P02 and others). JSON and
+ * JSONB are taken
  * as they come: the text must be the server's own output.
  */
-int value_parse(struct view text, enum value_kind kind, const struct value_env *env, struct arena *a, struct value *ret, struct err *err) WM_MUST_USE;
+int value_parse(struct view text, enum value_kind kind, const struct value_env *env, struct arena *a, struct value *ret,
+	struct err *err) WM_MUST_USE;
 
 /* Appends the output text of a value that is not null. */
 void value_print(const struct value *v, const struct value_env *env, struct buf *b);

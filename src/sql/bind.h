@@ -1,7 +1,9 @@
 /*
- * Binding: the canonical text's parse tree to typed expressions and plan nodes. Shared by the files bind_*.c and job.c; nobody else includes this.
+ * Binding: the canonical text's parse tree to typed expressions and plan nodes. Shared by the files bind_*.c and job.c; nobody else
+ * includes this.
  *
- * A statement is bound twice: the first time to learn which columns of which tables it uses (and rows' layouts are then still growing), the second
+ * A statement is bound twice: the first time to learn which columns of which tables it uses (and rows' layouts are then still growing),
+ * the second
  * time, with that settled, for the plan.
  */
 #ifndef WALMILL_SQL_BIND_H
@@ -58,17 +60,21 @@ struct binder {
 int bind_select(struct binder *b, const struct tree *select, const struct cte *ctes, struct sql_node **ret, struct err *err) WM_MUST_USE;
 
 /* An expression over the scope's row. aggs NULL: aggregates are not allowed here. */
-int bind_expr(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret, struct err *err) WM_MUST_USE;
-int bind_call(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *call, struct sql_expr **ret, struct err *err) WM_MUST_USE;
+int bind_expr(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
+int bind_call(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *call, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
 
 struct sql_expr *bind_new(struct binder *b, enum sql_expr_kind kind, const struct type *type, uint32_t nargs, int32_t pos);
 struct sql_expr *bind_column(struct binder *b, uint32_t index, const struct type *type, int32_t pos);
 /* A call whose arguments are bound: checks text order and zones, folds constants. */
-int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
-            struct err *err) WM_MUST_USE;
+int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos,
+	struct sql_expr **ret,
+			struct err *err) WM_MUST_USE;
 int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
 /* The operator as the catalog resolves it, over bound arguments. */
-int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
+int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
 /* The text types' order must be that of bytes. */
 int bind_need_order(struct binder *b, const struct type *type, int32_t pos, struct err *err) WM_MUST_USE;
 int bind_need_equality(struct binder *b, const struct type *type, int32_t pos, struct err *err) WM_MUST_USE;
@@ -83,7 +89,21 @@ struct sql_expr *bind_and(struct binder *b, struct sql_expr *x, struct sql_expr 
 struct sql_node *bind_node(struct binder *b, enum sql_node_kind kind, uint32_t ninputs, uint32_t ncolumns);
 /* A filter, pushed into joins below as far as it goes, equalities becoming join keys. predicate may be NULL. */
 struct sql_node *bind_filter(struct binder *b, struct sql_node *n, struct sql_expr *predicate);
-int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err) WM_MUST_USE;
+struct sql_node *bind_join_nodes(struct binder *b, struct sql_node *l, struct sql_node *r, bool left);
+/* Both scopes' columns in one, their places in the row moved by first_at and second_at; a name found in both is the first's. */
+struct scope bind_join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at,
+	uint32_t second_at);
+/* Which side of a row whose left part has that width the expression looks at. */
+enum side { SIDE_NONE = 0, SIDE_LEFT = 1, SIDE_RIGHT = 2, SIDE_BOTH = 3 };
+unsigned bind_side_of(const struct sql_expr *e, uint32_t left_width);
+/* WHERE: plain conditions, and IN (SELECT ...), EXISTS and NOT EXISTS as joins with the subquery's distinct keys. The row stays the
+ * scope's;
+ * columns behind it are nobody's. */
+int bind_where(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *where, struct sql_node **node,
+	struct err *err) WM_MUST_USE;
+int bind_distinct(struct binder *b, struct sql_node *input, struct sql_node **ret, struct err *err) WM_MUST_USE;
+int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err) WM_MUST_USE;
 
 /* ERR_UNSUPPORTED: "<what> is not supported in a job: "<fragment>"", with the place in the user's text in the detail. */
 int bind_refuse(struct binder *b, int32_t pos, struct err *err, const char *fmt, ...) __attribute__((format(printf, 4, 5)));

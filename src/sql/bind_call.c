@@ -1,18 +1,20 @@
 /* Binding of function calls and aggregates; see bind.h. */
 #include "sql/bind.h"
 
-#define BIND_ARGS struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret, struct err *err
+#define BIND_ARGS \
+	struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret, struct err *err
 
 static const struct type type_text = {.kind = VALUE_TEXT, .typmod = -1, .oid = 25, .collation = 100};
 static const struct type type_int8 = {.kind = VALUE_INT8, .typmod = -1, .oid = 20};
 
 static const struct { const char *name; enum sql_agg_kind kind; } aggregates[] = {
-	{"count", SQL_COUNT}, {"sum", SQL_SUM}, {"avg", SQL_AVG}, {"min", SQL_MIN}, {"max", SQL_MAX}, {"bool_and", SQL_BOOL_AND}, {"every", SQL_BOOL_AND},
-	{"bool_or", SQL_BOOL_OR}};
+	{"count", SQL_COUNT}, {"sum", SQL_SUM}, {"avg", SQL_AVG}, {"min", SQL_MIN}, {"max", SQL_MAX}, {"bool_and", SQL_BOOL_AND},
+	{"every", SQL_BOOL_AND}, {"bool_or", SQL_BOOL_OR}};
 
 static bool same_agg(const struct sql_agg *x, const struct sql_agg *y)
 {
-	return x->kind == y->kind && x->distinct == y->distinct && !x->arg == !y->arg && !x->filter == !y->filter && (!x->arg || bind_same(x->arg, y->arg)) &&
+	return x->kind == y->kind && x->distinct == y->distinct && !x->arg == !y->arg && !x->filter == !y->filter && (!x->arg ||
+		bind_same(x->arg, y->arg)) &&
 	       (!x->filter || bind_same(x->filter, y->filter));
 }
 
@@ -44,7 +46,8 @@ static int check_agg(struct binder *b, const char *name, struct sql_agg *agg, st
 {
 	enum value_kind kind = agg->arg ? (enum value_kind)agg->arg->type.kind : VALUE_NONE;
 	struct cat_function f;
-	bool sums = kind == VALUE_INT2 || kind == VALUE_INT4 || kind == VALUE_INT8 || kind == VALUE_FLOAT4 || kind == VALUE_FLOAT8 || kind == VALUE_NUMERIC ||
+	bool sums = kind == VALUE_INT2 || kind == VALUE_INT4 || kind == VALUE_INT8 || kind == VALUE_FLOAT4 || kind == VALUE_FLOAT8 ||
+		kind == VALUE_NUMERIC ||
 	            kind == VALUE_INTERVAL;
 
 	if (agg->distinct && bind_need_equality(b, &agg->arg->type, agg->pos, err) != 0)
@@ -64,11 +67,13 @@ static int check_agg(struct binder *b, const char *name, struct sql_agg *agg, st
 	return 0;
 }
 
-static int bind_aggregate(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, const char *name, enum sql_agg_kind kind,
-                          struct sql_expr **ret, struct err *err)
+static int bind_aggregate(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, const char *name,
+	enum sql_agg_kind kind,
+						  struct sql_expr **ret, struct err *err)
 {
 	const struct tree *args = tree_get(t, "args"), *filter = tree_get(t, "agg_filter");
-	struct sql_agg agg = {.kind = tree_true(t, "agg_star") ? SQL_COUNT_STAR : kind, .distinct = tree_true(t, "agg_distinct"), .pos = tree_pos(t)};
+	struct sql_agg agg = {.kind = tree_true(t, "agg_star") ? SQL_COUNT_STAR : kind, .distinct = tree_true(t, "agg_distinct"),
+		.pos = tree_pos(t)};
 	int rc = 0;
 
 	if (!aggs || aggs->inside)
@@ -123,7 +128,8 @@ static int bind_concat(struct binder *b, struct sql_expr **args, uint32_t n, int
 /* age(t) = age(CURRENT_DATE, t) */
 static int bind_age(struct binder *b, struct sql_expr *arg, int32_t pos, struct sql_expr **ret, struct err *err)
 {
-	static const struct type type_date = {.kind = VALUE_DATE, .typmod = -1, .oid = 1082}, type_tz = {.kind = VALUE_TIMESTAMPTZ, .typmod = -1, .oid = 1184};
+	static const struct type type_date = {.kind = VALUE_DATE, .typmod = -1, .oid = 1082}, type_tz = {.kind = VALUE_TIMESTAMPTZ,
+		.typmod = -1, .oid = 1184};
 	static const struct type type_interval = {.kind = VALUE_INTERVAL, .typmod = -1, .oid = 1186};
 	struct sql_expr *pair[2] = {bind_new(b, SQL_NOW, &type_tz, 0, pos), arg};
 	enum value_kind kinds[2] = {(enum value_kind)arg->type.kind, (enum value_kind)arg->type.kind};
@@ -134,7 +140,8 @@ static int bind_age(struct binder *b, struct sql_expr *arg, int32_t pos, struct 
 	return bind_fn(b, sql_fn_find("age", kinds, 2), &type_interval, pair, 2, pos, ret, err);
 }
 
-static int resolve(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret, struct err *err)
+static int resolve(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
+	struct err *err)
 {
 	enum value_kind kinds[SQL_ARGS_MAX];
 	struct type types[SQL_ARGS_MAX];

@@ -9,7 +9,8 @@
 #include "model/datetime.h"
 #include "model/value_text.h"
 
-#define BIND_ARGS struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret, struct err *err
+#define BIND_ARGS \
+	struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret, struct err *err
 
 static const struct type type_bool = {.kind = VALUE_BOOL, .typmod = -1, .oid = 16};
 static const struct type type_int4 = {.kind = VALUE_INT4, .typmod = -1, .oid = 23};
@@ -57,7 +58,8 @@ int bind_need_order(struct binder *b, const struct type *type, int32_t pos, stru
 {
 	bool is_c, deterministic;
 
-	if (type->kind == VALUE_CITEXT || type->kind == VALUE_ENUM || type->kind == VALUE_OTHER || type->kind == VALUE_JSON || type->kind == VALUE_JSONB)
+	if (type->kind == VALUE_CITEXT || type->kind == VALUE_ENUM || type->kind == VALUE_OTHER || type->kind == VALUE_JSON ||
+		type->kind == VALUE_JSONB)
 		return bind_refuse(b, pos, err, "the order of type %s", value_kind_name((enum value_kind)type->kind));
 	if (!value_kind_is_text((enum value_kind)type->kind))
 		return 0;
@@ -123,8 +125,9 @@ static int find_zone(struct binder *b, const struct sql_expr *name, int32_t pos,
 	return *ret ? 0 : -1;
 }
 
-int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
-            struct err *err)
+int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos,
+	struct sql_expr **ret,
+			struct err *err)
 {
 	struct sql_expr *e = bind_new(b, SQL_CALL, result, n, pos);
 	struct type operand;
@@ -150,6 +153,15 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 	}
 	if (fn->flags & FN_ZONE_ARG && find_zone(b, args[fn->zone_arg], pos, &e->zone, err) != 0)
 		return -1;
+	if (fn->flags & FN_PATTERN) {
+		struct value sample[2] = {value_int((enum value_kind)args[0]->type.kind, 0), args[1]->constant}, shown;
+		struct err why = ERR_INIT;
+
+		if (args[1]->kind != SQL_CONST)
+			return bind_refuse(b, pos, err, "to_char() with a pattern that is not a constant");
+		if (!sample[1].null && fn->call(NULL, &b->fold, sample, &shown, &why) != 0)
+			return bind_refuse(b, pos, err, "this pattern of to_char()");
+	}
 	*ret = e;
 	/* every function here is strict, and the server does not look at the other arguments either */
 	for (uint32_t i = 0; i < n; i++) {
@@ -196,7 +208,8 @@ int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32
 	}
 	fn = sql_fn_cast((enum value_kind)e->type.kind, (enum value_kind)to->kind);
 	if (!fn || (to->kind == VALUE_OTHER || to->kind == VALUE_ENUM || to->kind == VALUE_CITEXT))
-		return bind_refuse(b, pos, err, "the cast from %s to %s", value_kind_name((enum value_kind)e->type.kind), value_kind_name((enum value_kind)to->kind));
+		return bind_refuse(b, pos, err, "the cast from %s to %s", value_kind_name((enum value_kind)e->type.kind),
+			value_kind_name((enum value_kind)to->kind));
 	if (to->kind == VALUE_INTERVAL && to->typmod >= 0 && (to->typmod >> 16 & 0x7fff) != 0x7fff)
 		return bind_refuse(b, pos, err, "an interval restricted to some fields");
 	return bind_fn(b, fn, &result, &e, 1, pos, ret, err);
@@ -217,7 +230,8 @@ static int bind_concat(struct binder *b, struct sql_expr **args, int32_t pos, st
 	return bind_fn(b, sql_fn_find("||", kinds, 2), &type_text, args, 2, pos, ret, err);
 }
 
-int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret, struct err *err)
+int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
+	struct err *err)
 {
 	uint32_t left = n == 2 ? args[0]->type.oid : 0, right = args[n - 1]->type.oid;
 	enum value_kind kinds[2] = {(enum value_kind)args[0]->type.kind, (enum value_kind)args[n - 1]->type.kind};
@@ -229,7 +243,8 @@ int bind_operator(struct binder *b, const char *name, struct sql_expr **args, ui
 		left = right = 3500;    /* anyenum */
 	if (catalog_operator(b->catalog, name, left, right, &f, err) != 0)
 		return -1;
-	if (!f.exists && n == 2 && strcmp(name, "||") == 0 && (text_left || value_kind_is_text(kinds[1])) && kinds[0] != VALUE_OTHER && kinds[1] != VALUE_OTHER)
+	if (!f.exists && n == 2 && strcmp(name, "||") == 0 && (text_left || value_kind_is_text(kinds[1])) && kinds[0] != VALUE_OTHER &&
+		kinds[1] != VALUE_OTHER)
 		return bind_concat(b, args, pos, ret, err);
 	fn = f.exists ? sql_fn_find(name, kinds, n) : NULL;
 	if (!fn || f.volatility == 'v') {
@@ -312,7 +327,7 @@ static int bind_column_ref(BIND_ARGS)
 			found = c;
 	}
 	if (!found)
-		return bind_refuse(b, tree_pos(t), err, "this reference to a column");
+		return bind_refuse(b, tree_pos(t), err, "a column from outside of this query");
 	if (found->generated)
 		return bind_refuse(b, tree_pos(t), err, "a generated column");
 	if (found->used)
@@ -372,8 +387,9 @@ static int bind_type_cast(BIND_ARGS)
 }
 
 /* Elements of ARRAY[...] or '{...}'::t[], each cast to the array's type. */
-static int bind_elements(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr ***ret, uint32_t *ret_n,
-                         struct err *err)
+static int bind_elements(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr ***ret,
+	uint32_t *ret_n,
+						 struct err *err)
 {
 	const struct tree *cast = tree_is(t, "TypeCast"), *array = tree_is(cast ? tree_get(cast, "arg") : t, "A_ArrayExpr"), *literal;
 	struct sql_expr **list;
@@ -386,7 +402,8 @@ static int bind_elements(struct binder *b, const struct scope *scope, struct agg
 	if (array) {
 		list = arena_alloc(b->arena, (tree_count(tree_get(array, "elements")) + 1) * sizeof(*list));
 		TREE_EACH(e, tree_get(array, "elements")) {
-			if (bind_expr(b, scope, aggs, e, &list[n], err) != 0 || (is_array && bind_cast(b, list[n], &type, tree_pos(cast), &list[n], err) != 0))
+			if (bind_expr(b, scope, aggs, e, &list[n], err) != 0 || (is_array && bind_cast(b, list[n], &type, tree_pos(cast), &list[n],
+				err) != 0))
 				return -1;
 			n++;
 		}
@@ -428,7 +445,8 @@ static int bind_any(BIND_ARGS)
 	struct sql_expr *left, **list, *e, *one, *pair[2];
 	uint32_t n = 0;
 
-	if (bind_expr(b, scope, aggs, tree_get(t, "lexpr"), &left, err) != 0 || bind_elements(b, scope, aggs, tree_get(t, "rexpr"), &list, &n, err) != 0)
+	if (bind_expr(b, scope, aggs, tree_get(t, "lexpr"), &left, err) != 0 || bind_elements(b, scope, aggs, tree_get(t, "rexpr"), &list, &n,
+		err) != 0)
 		return -1;
 	e = bind_new(b, any ? SQL_ANY : SQL_ALL, &type_bool, n + 1, tree_pos(t));
 	e->args[0] = left;
@@ -451,7 +469,8 @@ static int bind_any(BIND_ARGS)
 }
 
 /* IS [NOT] DISTINCT FROM and NULLIF: nodes around the types' equality */
-static int bind_equality_form(struct binder *b, enum sql_expr_kind kind, struct sql_expr **args, int32_t pos, struct sql_expr **ret, struct err *err)
+static int bind_equality_form(struct binder *b, enum sql_expr_kind kind, struct sql_expr **args, int32_t pos, struct sql_expr **ret,
+	struct err *err)
 {
 	const struct type *type = kind == SQL_NULLIF ? &args[0]->type : &type_bool;
 	struct sql_expr *e = bind_new(b, kind, type, 2, pos), *eq, *pair[2];
@@ -505,7 +524,8 @@ static int bind_a_expr(BIND_ARGS)
 	return bind_refuse(b, tree_pos(t), err, "this form of expression");
 }
 
-static int bind_list(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *list, struct sql_expr *e, struct err *err)
+static int bind_list(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *list, struct sql_expr *e,
+	struct err *err)
 {
 	uint32_t n = 0;
 
@@ -632,6 +652,21 @@ static int bind_case(BIND_ARGS)
 	return 0;
 }
 
+/* Null constants say nothing, and behind another constant nothing is looked at. */
+static void simplify_coalesce(struct sql_expr *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->nargs; i++) {
+		if (is_null_const(e->args[i]) && (n || i + 1 < e->nargs))
+			continue;
+		e->args[n++] = e->args[i];
+		if (e->args[n - 1]->kind == SQL_CONST)
+			break;
+	}
+	e->nargs = n;
+}
+
 static int bind_coalesce(BIND_ARGS)
 {
 	const struct tree *list = tree_get(t, "args");
@@ -648,8 +683,10 @@ static int bind_coalesce(BIND_ARGS)
 		e->type.collation = value_kind_is_text((enum value_kind)e->type.kind) ? joined_collation(e->args, e->nargs) : 0;
 		if (bind_need_order(b, &e->type, tree_pos(t), err) != 0)
 			return -1;
+	} else {
+		simplify_coalesce(e);
 	}
-	*ret = e;
+	*ret = e->nargs == 1 && !op && e->args[0]->type.oid == e->type.oid ? e->args[0] : e;
 	return 0;
 }
 
@@ -665,7 +702,8 @@ static int bind_collate(BIND_ARGS)
 			schema = name;
 		name = tree_str(tree_is(n, "String"), "sval");
 	}
-	if (!name || bind_expr(b, scope, aggs, tree_get(t, "arg"), &arg, err) != 0 || catalog_collation(b->catalog, schema, name, &oid, err) != 0)
+	if (!name || bind_expr(b, scope, aggs, tree_get(t, "arg"), &arg, err) != 0 || catalog_collation(b->catalog, schema, name, &oid,
+		err) != 0)
 		return name ? -1 : bind_refuse(b, tree_pos(t), err, "this collation");
 	e = arena_alloc(b->arena, sizeof(*e));
 	*e = *arg;
@@ -708,9 +746,10 @@ int bind_expr(BIND_ARGS)
 		const char *tag;
 		int (*bind)(BIND_ARGS);
 	} kinds[] = {
-		{"ColumnRef", bind_column_ref}, {"A_Const", bind_const}, {"TypeCast", bind_type_cast}, {"A_Expr", bind_a_expr}, {"BoolExpr", bind_bool},
-		{"NullTest", bind_test}, {"BooleanTest", bind_test}, {"CaseExpr", bind_case}, {"CoalesceExpr", bind_coalesce}, {"MinMaxExpr", bind_coalesce},
-		{"FuncCall", bind_call}, {"CollateClause", bind_collate}, {"SQLValueFunction", bind_value_function}};
+		{"ColumnRef", bind_column_ref}, {"A_Const", bind_const}, {"TypeCast", bind_type_cast}, {"A_Expr", bind_a_expr},
+		{"BoolExpr", bind_bool},
+		{"NullTest", bind_test}, {"BooleanTest", bind_test}, {"CaseExpr", bind_case}, {"CoalesceExpr", bind_coalesce},
+		{"MinMaxExpr", bind_coalesce}, {"FuncCall", bind_call}, {"CollateClause", bind_collate}, {"SQLValueFunction", bind_value_function}};
 	int rc;
 
 	if (!t || !t->child)
@@ -780,13 +819,19 @@ struct sql_expr *bind_shift(struct binder *b, const struct sql_expr *e, uint32_t
 
 struct sql_expr *bind_and(struct binder *b, struct sql_expr *x, struct sql_expr *y)
 {
-	struct sql_expr *e;
+	struct sql_expr *e, *sides[2] = {x, y};
+	uint32_t n = 0;
 
 	if (!x || !y)
 		return x ? x : y;
-	e = bind_new(b, SQL_AND, &type_bool, 2, x->pos);
-	e->args[0] = x;
-	e->args[1] = y;
+	/* one level, however they come */
+	e = bind_new(b, SQL_AND, &type_bool, (x->kind == SQL_AND ? x->nargs : 1) + (y->kind == SQL_AND ? y->nargs : 1), x->pos);
+	for (int i = 0; i < 2; i++) {
+		if (sides[i]->kind != SQL_AND)
+			e->args[n++] = sides[i];
+		for (uint32_t k = 0; sides[i]->kind == SQL_AND && k < sides[i]->nargs; k++)
+			e->args[n++] = sides[i]->args[k];
+	}
 	note_clock(e);
 	return e;
 }

@@ -38,9 +38,7 @@ static struct sql_node *wrap_filter(struct binder *b, struct sql_node *input, st
 	return f;
 }
 
-enum side { SIDE_NONE = 0, SIDE_LEFT = 1, SIDE_RIGHT = 2, SIDE_BOTH = 3 };
-
-static unsigned side_of(const struct sql_expr *e, uint32_t left_width)
+unsigned bind_side_of(const struct sql_expr *e, uint32_t left_width)
 {
 	uint32_t low, high;
 
@@ -57,15 +55,16 @@ static bool take_key(struct binder *b, struct sql_node *join, const struct sql_e
 	uint32_t width = join->inputs[0]->ncolumns, n = join->nkeys;
 	struct sql_expr **lefts, **rights, *l, *r;
 
-	if (e->kind != SQL_CALL || !(e->fn->flags & FN_COMPARE) || e->fn->op != '=' || e->uses_clock || family(&e->args[0]->type) != family(&e->args[1]->type))
+	if (e->kind != SQL_CALL || !(e->fn->flags & FN_COMPARE) || e->fn->op != '=' || e->uses_clock ||
+		family(&e->args[0]->type) != family(&e->args[1]->type))
 		return false;
 	l = e->args[0];
 	r = e->args[1];
-	if (side_of(l, width) == SIDE_RIGHT && side_of(r, width) == SIDE_LEFT) {
+	if (bind_side_of(l, width) == SIDE_RIGHT && bind_side_of(r, width) == SIDE_LEFT) {
 		l = e->args[1];
 		r = e->args[0];
 	}
-	if (side_of(l, width) != SIDE_LEFT || side_of(r, width) != SIDE_RIGHT)
+	if (bind_side_of(l, width) != SIDE_LEFT || bind_side_of(r, width) != SIDE_RIGHT)
 		return false;
 	lefts = arena_alloc(b->arena, (n + 1) * sizeof(*lefts));
 	rights = arena_alloc(b->arena, (n + 1) * sizeof(*rights));
@@ -85,7 +84,7 @@ static bool take_key(struct binder *b, struct sql_node *join, const struct sql_e
 static struct sql_expr *push_into_join(struct binder *b, struct sql_node *join, struct sql_expr *e, bool is_on)
 {
 	uint32_t width = join->inputs[0]->ncolumns;
-	unsigned side = side_of(e, width);
+	unsigned side = bind_side_of(e, width);
 
 	if (side == SIDE_LEFT && !(join->left && is_on)) {
 		join->inputs[0] = bind_filter(b, join->inputs[0], e);
@@ -172,7 +171,8 @@ static int job_table(struct binder *b, const struct cat_relation *rel, uint32_t 
 	/* all of them for now; the second pass has those that the first has found to be used */
 	more->columns = arena_zalloc(b->arena, (rel->ncolumns + 1) * sizeof(*more->columns));
 	for (uint32_t i = 0; i < rel->ncolumns; i++)
-		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null, rel->columns[i].generated,
+		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null,
+			rel->columns[i].generated,
 		                                            rel->columns[i].type};
 	more->ncolumns = rel->ncolumns;
 	for (uint32_t k = 0; k < rel->npk; k++)
@@ -210,7 +210,8 @@ static int bind_view(struct binder *b, const struct cat_relation *rel, struct sq
 	return 0;
 }
 
-static int bind_relation(struct binder *b, const struct tree *t, const char *schema, const char *name, struct sql_node **ret, struct err *err)
+static int bind_relation(struct binder *b, const struct tree *t, const char *schema, const char *name, struct sql_node **ret,
+	struct err *err)
 {
 	const struct cat_relation *rel;
 	struct sql_table *table;
@@ -225,6 +226,8 @@ static int bind_relation(struct binder *b, const struct tree *t, const char *sch
 		return bind_refuse(b, tree_pos(t), err, "reading from something that is not a table or view");
 	if (!tree_true(t, "inh") && rel->kind == 'p')
 		return bind_refuse(b, tree_pos(t), err, "ONLY");
+	if (rel->inherited)
+		return bind_refuse(b, tree_pos(t), err, "a table that others inherit from");
 	if (job_table(b, rel, &index, err) != 0)
 		return -1;
 	table = &b->job->tables[index];
@@ -245,7 +248,8 @@ static const struct cte *find_cte(const struct cte *c, const char *name)
 	return c;
 }
 
-static int bind_range_var(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_range_var(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const char *schema = tree_str(t, "schemaname"), *name = tree_str(t, "relname"), *alias = tree_str(tree_get(t, "alias"), "aliasname");
 	const struct tree *names = tree_get(tree_get(t, "alias"), "colnames");
@@ -264,7 +268,7 @@ static int bind_range_var(struct binder *b, const struct tree *t, const struct c
 
 /* ---- joins ---- */
 
-static struct sql_node *new_join(struct binder *b, struct sql_node *l, struct sql_node *r, bool left)
+struct sql_node *bind_join_nodes(struct binder *b, struct sql_node *l, struct sql_node *r, bool left)
 {
 	struct sql_node *j = bind_node(b, SQL_JOIN, 2, l->ncolumns + r->ncolumns);
 
@@ -278,7 +282,8 @@ static struct sql_node *new_join(struct binder *b, struct sql_node *l, struct sq
 	return j;
 }
 
-static struct scope join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at, uint32_t second_at)
+struct scope bind_join_scopes(struct binder *b, const struct scope *first, const struct scope *second, uint32_t first_at,
+	uint32_t second_at)
 {
 	struct scope s = {.n = first->n + second->n};
 
@@ -318,9 +323,11 @@ static int bind_using(struct binder *b, const struct tree *names, struct scope *
 	return 0;
 }
 
-static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err);
+static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err);
 
-static int bind_join(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_join(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const char *type = tree_str(t, "jointype");
 	bool right = type && strcmp(type, "JOIN_RIGHT") == 0, outer = right || (type && strcmp(type, "JOIN_LEFT") == 0);
@@ -335,8 +342,8 @@ static int bind_join(struct binder *b, const struct tree *t, const struct cte *c
 		return bind_refuse(b, -1, err, "a join with a name of its own");
 	if (bind_from_item(b, tree_get(t, "larg"), ctes, &l, &ls, err) != 0 || bind_from_item(b, tree_get(t, "rarg"), ctes, &r, &rs, err) != 0)
 		return -1;
-	join = right ? new_join(b, r, l, true) : new_join(b, l, r, outer);
-	*scope = right ? join_scopes(b, &rs, &ls, 0, r->ncolumns) : join_scopes(b, &ls, &rs, 0, l->ncolumns);
+	join = right ? bind_join_nodes(b, r, l, true) : bind_join_nodes(b, l, r, outer);
+	*scope = right ? bind_join_scopes(b, &rs, &ls, 0, r->ncolumns) : bind_join_scopes(b, &ls, &rs, 0, l->ncolumns);
 	if (names && bind_using(b, names, scope, right ? rs.n : ls.n, &on, err) != 0)
 		return -1;
 	if (quals && bind_expr(b, scope, NULL, quals, &on, err) != 0)
@@ -347,7 +354,8 @@ static int bind_join(struct binder *b, const struct tree *t, const struct cte *c
 	return 0;
 }
 
-static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+static int bind_from_item(struct binder *b, const struct tree *t, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	const struct tree *inner;
 	int rc;
@@ -375,7 +383,8 @@ static int bind_from_item(struct binder *b, const struct tree *t, const struct c
 	return rc;
 }
 
-int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope, struct err *err)
+int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
+	struct err *err)
 {
 	struct sql_node *all = NULL;
 
@@ -385,8 +394,8 @@ int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes,
 
 		if (bind_from_item(b, item, ctes, &n, &s, err) != 0)
 			return -1;
-		*scope = all ? join_scopes(b, scope, &s, 0, all->ncolumns) : s;
-		all = all ? new_join(b, all, n, false) : n;
+		*scope = all ? bind_join_scopes(b, scope, &s, 0, all->ncolumns) : s;
+		all = all ? bind_join_nodes(b, all, n, false) : n;
 	}
 	if (!all)
 		return bind_refuse(b, -1, err, "a query without FROM");

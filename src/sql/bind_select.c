@@ -21,7 +21,8 @@ static void add_group(struct grouping *g, struct sql_expr *e)
 	g->groups = more;
 }
 
-/* First pass: a column that is neither grouped nor within an aggregate depends on a grouped primary key (the server has seen to that): grouping by it too
+/* First pass: a column that is neither grouped nor within an aggregate depends on a grouped primary key (the server has seen to that):
+ * grouping by it too
  * changes nothing. */
 static void collect_ungrouped(struct grouping *g, struct sql_expr *e)
 {
@@ -132,7 +133,7 @@ static struct sql_node *new_project(struct binder *b, struct sql_node *input, st
 	return p;
 }
 
-static int new_distinct(struct binder *b, struct sql_node *input, struct sql_node **ret, struct err *err)
+int bind_distinct(struct binder *b, struct sql_node *input, struct sql_node **ret, struct err *err)
 {
 	struct sql_node *d = bind_node(b, SQL_DISTINCT, 1, input->ncolumns);
 
@@ -149,7 +150,8 @@ static int new_distinct(struct binder *b, struct sql_node *input, struct sql_nod
 static int refuse_clauses(struct binder *b, const struct tree *s, struct err *err)
 {
 	static const struct { const char *key, *what; } clauses[] = {
-		{"limitCount", "LIMIT"}, {"limitOffset", "OFFSET"}, {"lockingClause", "FOR UPDATE"}, {"valuesLists", "VALUES"}, {"intoClause", "INTO"}};
+		{"limitCount", "LIMIT"}, {"limitOffset", "OFFSET"}, {"lockingClause", "FOR UPDATE"}, {"valuesLists", "VALUES"},
+		{"intoClause", "INTO"}};
 	const struct tree *distinct = tree_get(s, "distinctClause");
 
 	for (size_t i = 0; i < sizeof(clauses) / sizeof(clauses[0]); i++) {
@@ -177,9 +179,8 @@ static int bind_simple(struct binder *b, const struct tree *s, const struct cte 
 
 	if (refuse_clauses(b, s, err) != 0 || bind_from(b, tree_get(s, "fromClause"), ctes, &node, &scope, err) != 0)
 		return -1;
-	if (where && bind_expr(b, &scope, NULL, where, &predicate, err) != 0)
+	if (where && bind_where(b, &scope, ctes, where, &node, err) != 0)
 		return -1;
-	node = bind_filter(b, node, predicate);
 	if (bind_groups(&g, &scope, tree_get(s, "groupClause"), err) != 0)
 		return -1;
 	TREE_EACH(t, targets) {
@@ -204,7 +205,7 @@ static int bind_simple(struct binder *b, const struct tree *s, const struct cte 
 			node = bind_filter(b, node, over_groups(&g, predicate));
 	}
 	*ret = new_project(b, node, exprs, names, n);
-	return tree_get(s, "distinctClause") ? new_distinct(b, *ret, ret, err) : 0;
+	return tree_get(s, "distinctClause") ? bind_distinct(b, *ret, ret, err) : 0;
 }
 
 /* ---- set operations ---- */
@@ -259,7 +260,7 @@ static int bind_union(struct binder *b, const struct tree *s, const struct cte *
 	u->types = types;
 	u->names = branch[0]->names;
 	*ret = u;
-	return tree_true(s, "all") ? 0 : new_distinct(b, u, ret, err);
+	return tree_true(s, "all") ? 0 : bind_distinct(b, u, ret, err);
 }
 
 /* The WITH list, each query seeing those before it. */

@@ -36,7 +36,8 @@ int catalog_open(struct catalog *c, const struct sql_server *server, struct aren
 		c->database_is_c = strcmp(collate, "C") == 0 || strcmp(collate, "POSIX") == 0 || starts(collate, "C.");
 		c->ctype_is_c = strcmp(ctype, "C") == 0 || strcmp(ctype, "POSIX") == 0;
 		suffix = strchr(ctype, '.');
-		c->ctype_known = c->ctype_is_c || (suffix && !starts(ctype, "tr_") && !starts(ctype, "az_") && !starts(ctype, "lt_") && !starts(ctype, "crh_"));
+		c->ctype_known = c->ctype_is_c || (suffix && !starts(ctype, "tr_") && !starts(ctype, "az_") && !starts(ctype, "lt_") &&
+			!starts(ctype, "crh_"));
 	}
 	return 0;
 }
@@ -49,7 +50,8 @@ static int fill_type(struct catalog *c, const struct sql_rows *r, struct type *r
 {
 	char kind = sql_cell(r, 0, 1)[0];
 	uint32_t base = to_oid(sql_cell(r, 0, 2));
-	struct type t = {.typmod = -1, .oid = to_oid(sql_cell(r, 0, 0)), .elem = to_oid(sql_cell(r, 0, 4)), .collation = to_oid(sql_cell(r, 0, 5))};
+	struct type t = {.typmod = -1, .oid = to_oid(sql_cell(r, 0, 0)), .elem = to_oid(sql_cell(r, 0, 4)), .collation = to_oid(sql_cell(r, 0,
+		5))};
 
 	if (kind == 'd') {      /* a domain is its base type to us: the source has checked its constraints */
 		if (catalog_type(c, base, ret, err) != 0)
@@ -69,7 +71,8 @@ static int fill_type(struct catalog *c, const struct sql_rows *r, struct type *r
 
 #define TYPE_COLUMNS "SELECT t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typelem, t.typcollation, t.typname FROM pg_catalog.pg_type t"
 
-static int find_type(struct catalog *c, const char *key, const char *sql, const char *const *params, uint32_t n, struct type *ret, struct err *err)
+static int find_type(struct catalog *c, const char *key, const char *sql, const char *const *params, uint32_t n, struct type *ret,
+	struct err *err)
 {
 	struct type *known = map_get(&c->found, view_str(key));
 	struct sql_rows rows;
@@ -100,7 +103,8 @@ int catalog_type_named(struct catalog *c, const char *schema, const char *name, 
 	const char *params[] = {schema, name};
 
 	return find_type(c, arena_printf(c->arena, "type:%s.%s", schema, name),
-	                 TYPE_COLUMNS " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1 AND t.typname = $2", params, 2, ret, err);
+	                 TYPE_COLUMNS " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1 AND t.typname = $2",
+	                 	params, 2, ret, err);
 }
 
 /* ---- relations ---- */
@@ -110,7 +114,8 @@ static int fill_columns(struct catalog *c, struct cat_relation *rel, struct err 
 	const char *oid = from_oid(c, rel->oid);
 	struct sql_rows rows;
 
-	if (catalog_query(c, "SELECT attname, attnum, atttypid, atttypmod, attnotnull, attgenerated <> '', attcollation FROM pg_catalog.pg_attribute"
+	if (catalog_query(c,
+		"SELECT attname, attnum, atttypid, atttypmod, attnotnull, attgenerated <> '', attcollation FROM pg_catalog.pg_attribute"
 	                     " WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum", &oid, 1, &rows, err) != 0)
 		return -1;
 	rel->ncolumns = rows.nrows;
@@ -137,7 +142,8 @@ static int fill_pk(struct catalog *c, struct cat_relation *rel, struct err *err)
 	const char *oid = from_oid(c, rel->oid);
 	struct sql_rows rows;
 
-	if (catalog_query(c, "SELECT k FROM pg_catalog.pg_index, unnest(indkey::int2[]) WITH ORDINALITY AS u (k, n) WHERE indrelid = $1::oid AND indisprimary"
+	if (catalog_query(c,
+		"SELECT k FROM pg_catalog.pg_index, unnest(indkey::int2[]) WITH ORDINALITY AS u (k, n) WHERE indrelid = $1::oid AND indisprimary"
 	                     " AND n <= indnkeyatts ORDER BY n", &oid, 1, &rows, err) != 0)
 		return -1;
 	rel->npk = rows.nrows;
@@ -157,7 +163,8 @@ int catalog_relation(struct catalog *c, const char *schema, const char *name, co
 		*ret = rel;
 		return 0;
 	}
-	if (catalog_query(c, "SELECT c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	if (catalog_query(c, "SELECT c.oid, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)"
+		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 	                     " WHERE n.nspname = $1 AND c.relname = $2", params, 2, &rows, err) != 0)
 		return -1;
 	if (rows.nrows != 1)
@@ -165,6 +172,7 @@ int catalog_relation(struct catalog *c, const char *schema, const char *name, co
 	rel = arena_zalloc(c->arena, sizeof(*rel));
 	rel->oid = to_oid(sql_cell(&rows, 0, 0));
 	rel->kind = sql_cell(&rows, 0, 1)[0];
+	rel->inherited = is_true(sql_cell(&rows, 0, 2));
 	rel->schema = arena_str(c->arena, view_str(schema));
 	rel->name = arena_str(c->arena, view_str(name));
 	if (fill_columns(c, rel, err) != 0 || fill_pk(c, rel, err) != 0)
@@ -182,8 +190,9 @@ int catalog_relation(struct catalog *c, const char *schema, const char *name, co
 
 /* ---- functions and operators ---- */
 
-static int find_function(struct catalog *c, const char *key, const char *sql, const char *const *params, uint32_t n, struct cat_function *ret,
-                         struct err *err)
+static int find_function(struct catalog *c, const char *key, const char *sql, const char *const *params, uint32_t n,
+	struct cat_function *ret,
+						 struct err *err)
 {
 	struct cat_function *f = map_get(&c->found, view_str(key));
 	struct sql_rows rows;
@@ -210,9 +219,9 @@ int catalog_operator(struct catalog *c, const char *name, uint32_t left, uint32_
 	const char *params[] = {name, from_oid(c, left), from_oid(c, right)};
 
 	return find_function(c, arena_printf(c->arena, "op:%u%s%u", left, name, right),
-	                     "SELECT o.oprresult, p.prokind, p.provolatile FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode"
-	                     " WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprname = $1 AND o.oprleft = $2::oid AND o.oprright = $3::oid",
-	                     params, 3, ret, err);
+		"SELECT o.oprresult, p.prokind, p.provolatile FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode"
+		" WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprname = $1 AND o.oprleft = $2::oid AND o.oprright = $3::oid",
+		params, 3, ret, err);
 }
 
 int catalog_function(struct catalog *c, const char *name, const struct type *args, uint32_t n, struct cat_function *ret, struct err *err)
@@ -236,7 +245,8 @@ int catalog_collation(struct catalog *c, const char *schema, const char *name, u
 	const char *params[] = {schema, name};
 	struct sql_rows rows;
 
-	if (catalog_query(c, "SELECT c.oid FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = $1"
+	if (catalog_query(c,
+		"SELECT c.oid FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = $1"
 	                     " AND c.collname = $2 AND c.collencoding IN (-1, 6)", params, 2, &rows, err) != 0)
 		return -1;
 	if (!rows.nrows)

@@ -1,5 +1,6 @@
 /*
- * What the server's catalog says, asked once and remembered: relations, types, operators, functions, casts, collations. One planning, one thread; the
+ * What the server's catalog says, asked once and remembered: relations, types, operators, functions, casts, collations. One planning, one
+ * thread; the
  * caller has opened the transaction and set search_path to pg_catalog.
  */
 #ifndef WALMILL_SQL_CATALOG_H
@@ -26,6 +27,7 @@ struct cat_column {
 struct cat_relation {
 	uint32_t oid;
 	char kind;                      /* relkind */
+	bool inherited;                 /* an ordinary table that other tables inherit from */
 	const char *schema, *name;
 	uint32_t ncolumns;
 	struct cat_column *columns;
@@ -44,13 +46,16 @@ struct cat_function {
 int catalog_open(struct catalog *c, const struct sql_server *server, struct arena *a, struct err *err) WM_MUST_USE;
 void catalog_close(struct catalog *c);
 
-int catalog_query(struct catalog *c, const char *sql, const char *const *params, uint32_t n, struct sql_rows *ret, struct err *err) WM_MUST_USE;
+int catalog_query(struct catalog *c, const char *sql, const char *const *params, uint32_t n, struct sql_rows *ret,
+	struct err *err) WM_MUST_USE;
 int catalog_relation(struct catalog *c, const char *schema, const char *name, const struct cat_relation **ret, struct err *err) WM_MUST_USE;
 int catalog_type(struct catalog *c, uint32_t oid, struct type *ret, struct err *err) WM_MUST_USE;
 int catalog_type_named(struct catalog *c, const char *schema, const char *name, struct type *ret, struct err *err) WM_MUST_USE;
 /* left 0: a prefix operator */
-int catalog_operator(struct catalog *c, const char *name, uint32_t left, uint32_t right, struct cat_function *ret, struct err *err) WM_MUST_USE;
-int catalog_function(struct catalog *c, const char *name, const struct type *args, uint32_t n, struct cat_function *ret, struct err *err) WM_MUST_USE;
+int catalog_operator(struct catalog *c, const char *name, uint32_t left, uint32_t right, struct cat_function *ret,
+	struct err *err) WM_MUST_USE;
+int catalog_function(struct catalog *c, const char *name, const struct type *args, uint32_t n, struct cat_function *ret,
+	struct err *err) WM_MUST_USE;
 int catalog_collation(struct catalog *c, const char *schema, const char *name, uint32_t *ret_oid, struct err *err) WM_MUST_USE;
 /* Whether text of that collation is ordered by its bytes, and whether equality is that of bytes. */
 int catalog_collation_order(struct catalog *c, uint32_t oid, bool *ret_is_c, bool *ret_deterministic, struct err *err) WM_MUST_USE;

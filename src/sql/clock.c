@@ -1,12 +1,16 @@
 /*
  * Which expressions change as time goes by, and when next; see expr_eval.h.
  *
- * Every node over the clock is one of: still (does not use it), rising or falling (never moves the other way as time goes on), or anything. A comparison whose sides move in known
- * directions can only change where the order of its sides does, and that order changes once: the instant is found by bisection over the clock, by evaluating. Anything
+ * Every node over the clock is one of: still (does not use it), rising or falling (never moves the other way as time goes on), or
+ * anything. A comparison whose sides move in known
+ * directions can only change where the order of its sides does, and that order changes once: the instant is found by bisection over the
+ * clock, by evaluating. Anything
  * else changes only when one of its parts does.
  *
- * Local time is not quite rising: it goes back an hour in autumn, calendar arithmetic (minus a month) clamps at ends of months, and a shifted local time may fall into a gap.
- * Such expressions ("wobbly") rise up to a bounded error. Away from a change by more than that error bisection is safe; nearer, the answer is the next quarter of an hour,
+ * Local time is not quite rising: it goes back an hour in autumn, calendar arithmetic (minus a month) clamps at ends of months, and a
+ * shifted local time may fall into a gap.
+ * Such expressions ("wobbly") rise up to a bounded error. Away from a change by more than that error bisection is safe; nearer, the
+ * answer is the next quarter of an hour,
  * on which all changes of offsets and all midnights lie.
  */
 #include "model/datetime.h"
@@ -39,7 +43,8 @@ static char field_course(const struct sql_prog *p)
 {
 	switch (p->site.field) {
 	case DT_EPOCH: return '+';
-	case DT_YEAR: case DT_ISOYEAR: case DT_JULIAN: case DT_DECADE: case DT_CENTURY: case DT_MILLENNIUM: return p->args[1]->type == VALUE_INTERVAL ? '.' : '+';
+	case DT_YEAR: case DT_ISOYEAR: case DT_JULIAN: case DT_DECADE: case DT_CENTURY: case DT_MILLENNIUM:
+		return p->args[1]->type == VALUE_INTERVAL ? '.' : '+';
 	case DT_MINUTE: case DT_HOUR: case DT_DAY: case DT_DOW: case DT_ISODOW: case DT_DOY: case DT_WEEK: case DT_MONTH: case DT_QUARTER:
 		return p->args[1]->type == VALUE_INTERVAL ? '.' : 'q';
 	default: return '.';
@@ -59,7 +64,8 @@ static char call_course(const struct sql_prog *p, uint32_t i)
 	if (strncmp(p->fn->key, "age(", 4) == 0)
 		return i == 0 ? 'q' : '.';
 	if (strcmp(p->fn->key, "cast") == 0)
-		return p->type == VALUE_TIME && p->args[0]->type != VALUE_INTERVAL && !value_kind_is_text((enum value_kind)p->args[0]->type) ? 'q' : '.';
+		return p->type == VALUE_TIME && p->args[0]->type != VALUE_INTERVAL && !value_kind_is_text((enum value_kind)p->args[0]->type) ?
+			'q' : '.';
 	for (size_t k = 0; by && i == 0 && by->kind == SQL_CONST && !by->constant.null && k < sizeof(scaling) / sizeof(scaling[0]); k++) {
 		struct value zero = value_int(VALUE_INT8, 0);
 
@@ -184,7 +190,10 @@ static int look(struct watch *w, int64_t now_us)
 	}
 }
 
-/* The first instant in (from, from + HORIZON] at which look() is not what it is at `from`, given that it changes only once on the way to any instant where it differs. */
+/*
+ * The first instant in (from, from + HORIZON] at which look() is not what it is at `from`, given that it changes only once on the way to
+ * any instant where it differs.
+ */
 static int64_t bisect(struct watch *w, int64_t from, int64_t until)
 {
 	int64_t low = from, high, step = US_PER_SECOND;
@@ -219,7 +228,8 @@ static int64_t next_quarter(int64_t now_us)
 static int64_t min_64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /*
- * With wobble W, f(t) >= f(s) - W for t > s. If the order is the same now, 2W ago and 2W ahead, nothing happens before the change that a clock 2W ahead sees, less 2W. Else the
+ * With wobble W, f(t) >= f(s) - W for t > s. If the order is the same now, 2W ago and 2W ahead, nothing happens before the change that a
+ * clock 2W ahead sees, less 2W. Else the
  * change is near: within a quarter of an hour the motion is true.
  */
 static int64_t watch_next(struct watch *w, int64_t now_us, int64_t wobble_us)
@@ -329,7 +339,8 @@ static bool steps(const struct sql_expr *e)
 		if (e->fn->flags & FN_FIELD && e->args[0]->kind == SQL_CONST && !e->args[0]->constant.null) {
 			enum dt_field f = dt_field_of(e->args[0]->constant.text);
 
-			return steps(e->args[1]) || !(f == DT_EPOCH || f == DT_MICROSECOND || f == DT_MILLISECOND || f == DT_SECOND || f == DT_JULIAN || f == DT_UNKNOWN);
+			return steps(e->args[1]) || !(f == DT_EPOCH || f == DT_MICROSECOND || f == DT_MILLISECOND || f == DT_SECOND ||
+				f == DT_JULIAN || f == DT_UNKNOWN);
 		}
 		if (strcmp(e->fn->key, "cast") == 0 && (e->type.kind == VALUE_INT2 || e->type.kind == VALUE_INT4 || e->type.kind == VALUE_INT8))
 			return true;

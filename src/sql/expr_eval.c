@@ -1,5 +1,6 @@
 /*
- * Evaluation; see expr_eval.h. A program is the expression's tree in a form that the evaluator walks without looking anything up: functions resolved, fields and zones
+ * Evaluation; see expr_eval.h. A program is the expression's tree in a form that the evaluator walks without looking anything up:
+ * functions resolved, fields and zones
  * decoded, argument counts fixed. Recursion is as deep as the expression, which the binder bounds.
  */
 #include "sql/prog.h"

@@ -19,9 +19,11 @@ int sql_data_error(struct err *err, const char *sqlstate, const char *text)
 char sql_kind_letter(enum value_kind kind)
 {
 	static const char letters[VALUE_KINDS] = {
-		[VALUE_BOOL] = 'o', [VALUE_INT2] = 'i', [VALUE_INT4] = 'i', [VALUE_INT8] = 'i', [VALUE_OID] = 'O', [VALUE_FLOAT4] = 'f', [VALUE_FLOAT8] = 'f',
+		[VALUE_BOOL] = 'o', [VALUE_INT2] = 'i', [VALUE_INT4] = 'i', [VALUE_INT8] = 'i', [VALUE_OID] = 'O', [VALUE_FLOAT4] = 'f',
+			[VALUE_FLOAT8] = 'f',
 		[VALUE_NUMERIC] = 'n', [VALUE_TEXT] = 't', [VALUE_VARCHAR] = 't', [VALUE_NAME] = 't', [VALUE_BPCHAR] = 'b', [VALUE_BYTEA] = 'y',
-		[VALUE_DATE] = 'd', [VALUE_TIME] = 'T', [VALUE_TIMESTAMP] = 's', [VALUE_TIMESTAMPTZ] = 'z', [VALUE_INTERVAL] = 'v', [VALUE_UUID] = 'u',
+		[VALUE_DATE] = 'd', [VALUE_TIME] = 'T', [VALUE_TIMESTAMP] = 's', [VALUE_TIMESTAMPTZ] = 'z', [VALUE_INTERVAL] = 'v',
+			[VALUE_UUID] = 'u',
 		[VALUE_ENUM] = 'e', [VALUE_JSON] = 'j', [VALUE_JSONB] = 'J',
 	};
 
@@ -51,7 +53,8 @@ static int cmp_mixed(struct sql_eval *ev, const struct value *a, const struct va
 
 static int compare(struct sql_eval *ev, const struct value *args, int *ret, struct err *err)
 {
-	if (args[0].kind != args[1].kind && (args[0].kind == VALUE_DATE || args[0].kind == VALUE_TIMESTAMP || args[0].kind == VALUE_TIMESTAMPTZ))
+	if (args[0].kind != args[1].kind && (args[0].kind == VALUE_DATE || args[0].kind == VALUE_TIMESTAMP ||
+		args[0].kind == VALUE_TIMESTAMPTZ))
 		return cmp_mixed(ev, &args[0], &args[1], ret, err);
 	*ret = value_cmp(&args[0], &args[1]);
 	return 0;
@@ -127,7 +130,7 @@ static const struct sql_fn *find_comparison(const char *name, char a, char b)
 
 const struct sql_fn *sql_fn_find(const char *name, const enum value_kind *kinds, uint32_t n)
 {
-	static const struct sql_fn *const tables[] = {sql_fns_arith, sql_fns_text, sql_fns_time};
+	static const struct sql_fn *const tables[] = {sql_fns_arith, sql_fns_text, sql_fns_time, sql_fns_char};
 	const struct sql_fn *f;
 	char key[100], *p;
 
@@ -171,7 +174,8 @@ static int float_to_int(int kind, double d, struct value *ret, struct err *err)
 	double r = rint(d);
 
 	if (!(r >= -9223372036854775808.0 && r < 9223372036854775808.0))
-		return sql_data_error(err, "22003", kind == VALUE_INT2 ? "smallint out of range" : kind == VALUE_INT4 ? "integer out of range" : "bigint out of range");
+		return sql_data_error(err, "22003", kind == VALUE_INT2 ? "smallint out of range" : kind == VALUE_INT4 ? "integer out of range" :
+			"bigint out of range");
 	return int_range(kind, (int64_t)r, ret, err);
 }
 
@@ -243,7 +247,8 @@ static int cast_time(int to, struct sql_eval *ev, const struct value *v, struct 
 		return 0;
 	}
 	if (v->kind == VALUE_DATE)
-		return to == VALUE_TIMESTAMP ? date_to_timestamp(us, &ret->i, err) : to == VALUE_TIMESTAMPTZ ? date_to_timestamptz(us, ev->zone, &ret->i, err) : 0;
+		return to == VALUE_TIMESTAMP ? date_to_timestamp(us, &ret->i, err) : to == VALUE_TIMESTAMPTZ ? date_to_timestamptz(us, ev->zone,
+			&ret->i, err) : 0;
 	if (v->kind == VALUE_TIMESTAMPTZ && to != VALUE_TIMESTAMPTZ && timestamptz_to_timestamp(us, ev->zone, &us, err) != 0)
 		return -1;
 	if (v->kind == VALUE_TIMESTAMP && to == VALUE_TIMESTAMPTZ)
@@ -376,7 +381,8 @@ static const struct sql_fn cast_up = {"cast", call_cast, FN_USES_ZONE, 0, "+", 0
 const struct sql_fn *sql_fn_cast(enum value_kind from, enum value_kind to)
 {
 	char f = sql_kind_letter(from), t = sql_kind_letter(to);
-	static const char *const pairs[] = {"ds", "dz", "sd", "sT", "sz", "zd", "zs", "zT", "Tv", "vT", "oi", "io", "dd", "TT", "ss", "zz", "vv", "oo", "yy", "uu"};
+	static const char *const pairs[] = {"ds", "dz", "sd", "sT", "sz", "zd", "zs", "zT", "Tv", "vT", "oi", "io", "dd", "TT", "ss", "zz",
+		"vv", "oo", "yy", "uu"};
 	bool up = true;
 
 	if (!f || !t)

@@ -1,9 +1,12 @@
 /*
  * The PostgreSQL functions, operators and casts that walmill evaluates itself.
  *
- * A function is found by its SQL name (an operator's symbol, a function's name in pg_catalog) and the kinds of its arguments; that such a function exists for exactly
- * these types, and what it returns, is asked of the server first (catalog.h), so that the table here can be by kind. Keys are "name(kinds)" with one letter a kind:
- * i integers, f floats, n numeric, t text varchar name, b character(n), d date, T time, s timestamp, z timestamptz, v interval, o bool, y bytea, u uuid.
+ * A function is found by its SQL name (an operator's symbol, a function's name in pg_catalog) and the kinds of its arguments; that such a
+ * function exists for exactly
+ * these types, and what it returns, is asked of the server first (catalog.h), so that the table here can be by kind. Keys are
+ * "name(kinds)" with one letter a kind:
+ * i integers, f floats, n numeric, t text varchar name, b character(n), d date, T time, s timestamp, z timestamptz, v interval, o bool, y
+ * bytea, u uuid.
  *
  * Calls run on any thread; results may be in eval->arena or borrow from the arguments.
  */
@@ -29,6 +32,7 @@ enum sql_fn_flags {
 	FN_COMPARE = 8,     /* a comparison; op says which */
 	FN_USES_ZONE = 16,  /* depends on the job's time zone */
 	FN_CTYPE = 32,      /* depends on the letters of a locale */
+	FN_PATTERN = 64,    /* args[1] is a constant pattern of to_char(), tried out when planning */
 };
 
 struct sql_fn {
@@ -58,6 +62,6 @@ const struct sql_fn *sql_fn_unicode_case(const struct sql_fn *c_locale);
 int sql_data_error(struct err *err, const char *sqlstate, const char *text);
 
 /* The tables of the other files, each ended by a NULL key. */
-extern const struct sql_fn sql_fns_arith[], sql_fns_text[], sql_fns_time[];
+extern const struct sql_fn sql_fns_arith[], sql_fns_text[], sql_fns_time[], sql_fns_char[];
 
 #endif

@@ -5,11 +5,13 @@
 #include "model/num.h"
 #include "sql/func.h"
 
-#define CALL(name) static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
+#define CALL(name) \
+	static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
 
 static int int_overflow(const struct sql_site *s, struct err *err)
 {
-	return sql_data_error(err, "22003", s->ret == VALUE_INT2 ? "smallint out of range" : s->ret == VALUE_INT4 ? "integer out of range" : "bigint out of range");
+	return sql_data_error(err, "22003", s->ret == VALUE_INT2 ? "smallint out of range" : s->ret == VALUE_INT4 ? "integer out of range" :
+		"bigint out of range");
 }
 
 static int give_int(const struct sql_site *s, int64_t i, struct value *ret, struct err *err)
@@ -142,7 +144,8 @@ NUM_OP(numeric_div, num_div)
 NUM_OP(numeric_mod, num_mod)
 NUM_OP(numeric_idiv, num_div_trunc)
 
-static int32_t clamp(int64_t digits) { return digits > NUM_SCALE_MAX ? NUM_SCALE_MAX : digits < -NUM_DIGITS_MAX ? -NUM_DIGITS_MAX : (int32_t)digits; }
+static int32_t clamp(int64_t digits) { return digits > NUM_SCALE_MAX ? NUM_SCALE_MAX : digits < -NUM_DIGITS_MAX ? -NUM_DIGITS_MAX :
+	(int32_t)digits; }
 
 #define NUM_FN(name, call_) \
 	CALL(name) \
@@ -166,10 +169,12 @@ NUM_FN(numeric_abs, (n = num_abs(&x, ev->arena), 0))
 NUM_FN(numeric_sign, (n = x.form == NUM_NAN ? x : num_of_int(num_sign(&x)), 0))
 
 const struct sql_fn sql_fns_arith[] = {
-	{"+(i,i)", int_add, 0, 0, "++", 0}, {"-(i,i)", int_sub, 0, 0, "+-", 0}, {"*(i,i)", int_mul, 0, 0, "..", 0}, {"/(i,i)", int_div, 0, 0, "..", 0},
+	{"+(i,i)", int_add, 0, 0, "++", 0}, {"-(i,i)", int_sub, 0, 0, "+-", 0}, {"*(i,i)", int_mul, 0, 0, "..", 0},
+	{"/(i,i)", int_div, 0, 0, "..", 0},
 	{"%(i,i)", int_mod, 0, 0, "..", 0}, {"mod(i,i)", int_mod, 0, 0, "..", 0}, {"-(i)", int_neg, 0, 0, "-", 0}, {"+(i)", same, 0, 0, "+", 0},
 	{"@(i)", int_abs, 0, 0, ".", 0}, {"abs(i)", int_abs, 0, 0, ".", 0},
-	{"+(f,f)", float_add, 0, 0, "++", 0}, {"-(f,f)", float_sub, 0, 0, "+-", 0}, {"*(f,f)", float_mul, 0, 0, "..", 0}, {"/(f,f)", float_div, 0, 0, "..", 0},
+	{"+(f,f)", float_add, 0, 0, "++", 0}, {"-(f,f)", float_sub, 0, 0, "+-", 0}, {"*(f,f)", float_mul, 0, 0, "..", 0},
+	{"/(f,f)", float_div, 0, 0, "..", 0},
 	{"-(f)", float_neg, 0, 0, "-", 0}, {"+(f)", same, 0, 0, "+", 0}, {"@(f)", float_abs, 0, 0, ".", 0}, {"abs(f)", float_abs, 0, 0, ".", 0},
 	{"round(f)", float_round, 0, 0, "+", 0}, {"trunc(f)", float_trunc, 0, 0, "+", 0}, {"floor(f)", float_floor, 0, 0, "+", 0},
 	{"ceil(f)", float_ceil, 0, 0, "+", 0}, {"ceiling(f)", float_ceil, 0, 0, "+", 0}, {"sign(f)", float_sign, 0, 0, "+", 0},

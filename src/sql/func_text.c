@@ -4,7 +4,8 @@
 
 #include "sql/func.h"
 
-#define CALL(name) static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
+#define CALL(name) \
+	static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
 
 static bool continues(uint8_t c) { return (c & 0xc0) == 0x80; }
 
@@ -189,7 +190,8 @@ CALL(rtrim2) { return give(s, trim(args[0].text, args[1].text, false, true), ret
 
 static struct view slice(struct view v, int64_t from, int64_t to)
 {
-	size_t a = offset_of(v, from < 0 ? 0 : from), b = to > from ? a + offset_of(view_of(v.ptr + a, v.len - a), to - (from < 0 ? 0 : from)) : a;
+	size_t a = offset_of(v, from < 0 ? 0 : from), b = to > from ? a + offset_of(view_of(v.ptr + a, v.len - a), to - (from < 0 ? 0 :
+		from)) : a;
 
 	return view_of(v.ptr + a, b - a);
 }
@@ -302,7 +304,8 @@ CALL(split_part)
 }
 
 /*
- * LIKE with backslash as escape. Greedy over '%' with one place to come back to: a '%' that matched is never given up for an earlier one, which is enough
+ * LIKE with backslash as escape. Greedy over '%' with one place to come back to: a '%' that matched is never given up for an earlier one,
+ * which is enough
  * because everything behind the later '%' is independent of it. -1: the pattern ends in its escape.
  */
 static int like(struct view v, struct view p)
@@ -369,10 +372,12 @@ const struct sql_fn *sql_fn_unicode_case(const struct sql_fn *c_locale)
 const struct sql_fn sql_fns_text[] = {
 	{"||(t,t)", concat2, 0, 0, "..", 0}, {"textcat(t,t)", concat2, 0, 0, "..", 0}, {"lower(t)", lower_c, FN_CTYPE, 0, ".", 0},
 	{"upper(t)", upper_c, FN_CTYPE, 0, ".", 0}, {"length(t)", length, 0, 0, ".", 0}, {"length(b)", length_bpchar, 0, 0, ".", 0},
-	{"char_length(t)", length, 0, 0, ".", 0}, {"char_length(b)", length_bpchar, 0, 0, ".", 0}, {"character_length(t)", length, 0, 0, ".", 0},
-	{"character_length(b)", length_bpchar, 0, 0, ".", 0}, {"octet_length(t)", octets, 0, 0, ".", 0}, {"octet_length(b)", octets, 0, 0, ".", 0},
-	{"octet_length(y)", octets, 0, 0, ".", 0}, {"length(y)", octets, 0, 0, ".", 0},
-	{"btrim(t)", btrim1, 0, 0, ".", 0}, {"ltrim(t)", ltrim1, 0, 0, ".", 0}, {"rtrim(t)", rtrim1, 0, 0, ".", 0}, {"btrim(t,t)", btrim2, 0, 0, "..", 0},
+	{"char_length(t)", length, 0, 0, ".", 0}, {"char_length(b)", length_bpchar, 0, 0, ".", 0},
+	{"character_length(t)", length, 0, 0, ".", 0},
+	{"character_length(b)", length_bpchar, 0, 0, ".", 0}, {"octet_length(t)", octets, 0, 0, ".", 0},
+	{"octet_length(b)", octets, 0, 0, ".", 0}, {"octet_length(y)", octets, 0, 0, ".", 0}, {"length(y)", octets, 0, 0, ".", 0},
+	{"btrim(t)", btrim1, 0, 0, ".", 0}, {"ltrim(t)", ltrim1, 0, 0, ".", 0}, {"rtrim(t)", rtrim1, 0, 0, ".", 0},
+	{"btrim(t,t)", btrim2, 0, 0, "..", 0},
 	{"ltrim(t,t)", ltrim2, 0, 0, "..", 0}, {"rtrim(t,t)", rtrim2, 0, 0, "..", 0}, {"substring(t,i)", substr2, 0, 0, "..", 0},
 	{"substring(t,i,i)", substr3, 0, 0, "...", 0}, {"substr(t,i)", substr2, 0, 0, "..", 0}, {"substr(t,i,i)", substr3, 0, 0, "...", 0},
 	{"left(t,i)", left, 0, 0, "..", 0}, {"right(t,i)", right, 0, 0, "..", 0}, {"strpos(t,t)", strpos, 0, 0, "..", 0},

@@ -4,7 +4,8 @@
 #include "model/datetime.h"
 #include "sql/func.h"
 
-#define CALL(name) static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
+#define CALL(name) \
+	static int name(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
 
 static struct interval neg_parts(struct interval i) { return (struct interval){-i.us, -i.days, -i.months}; }
 
@@ -79,7 +80,8 @@ CALL(ts_age)
 
 	if (args[0].kind == VALUE_TIMESTAMPTZ && (!timestamp_is_finite(a) || !timestamp_is_finite(b)))
 		return sql_data_error(err, "22008", "timestamp out of range");
-	if (args[0].kind == VALUE_TIMESTAMPTZ && (timestamptz_to_timestamp(a, ev->zone, &a, err) != 0 || timestamptz_to_timestamp(b, ev->zone, &b, err) != 0))
+	if (args[0].kind == VALUE_TIMESTAMPTZ && (timestamptz_to_timestamp(a, ev->zone, &a, err) != 0 || timestamptz_to_timestamp(b, ev->zone,
+		&b, err) != 0))
 		return -1;
 	if (timestamp_age(a, b, &i, err) != 0)
 		return -1;
@@ -110,7 +112,8 @@ CALL(to_timestamp)
 
 CALL(is_finite)
 {
-	*ret = value_bool(args[0].kind == VALUE_DATE ? date_is_finite(args[0].i) : args[0].kind == VALUE_INTERVAL || timestamp_is_finite(args[0].i));
+	*ret = value_bool(args[0].kind == VALUE_DATE ? date_is_finite(args[0].i) : args[0].kind == VALUE_INTERVAL ||
+		timestamp_is_finite(args[0].i));
 	return 0;
 }
 
@@ -192,7 +195,8 @@ static const struct tz *zone_of(const struct sql_site *s, struct sql_eval *ev, c
 	if (s->zone)
 		return s->zone;
 	if (!ev->zones || name->text.len >= sizeof(text) || memchr(name->text.ptr, 0, name->text.len)) {
-		err_set(err, ERR_DATA, "time zone \"%.*s\" not recognized", (int)(name->text.len > 100 ? 100 : name->text.len), (const char *)name->text.ptr);
+		err_set(err, ERR_DATA, "time zone \"%.*s\" not recognized", (int)(name->text.len > 100 ? 100 : name->text.len),
+			(const char *)name->text.ptr);
 		memcpy(err->sqlstate, "22023", 6);
 		return NULL;
 	}
@@ -246,19 +250,24 @@ CALL(at_offset)
 
 const struct sql_fn sql_fns_time[] = {
 	{"+(d,i)", date_plus, 0, 0, "++", 0}, {"+(i,d)", plus_date, 0, 0, "++", 0}, {"-(d,i)", date_minus, 0, 0, "+-", 0},
-	{"-(d,d)", date_minus_date, 0, 0, "+-", 0}, {"+(d,v)", date_plus_interval, 0, 0, "+.", 0}, {"+(v,d)", interval_plus_date, 0, 0, ".+", 0},
+	{"-(d,d)", date_minus_date, 0, 0, "+-", 0}, {"+(d,v)", date_plus_interval, 0, 0, "+.", 0},
+	{"+(v,d)", interval_plus_date, 0, 0, ".+", 0},
 	{"-(d,v)", date_minus_interval, 0, 0, "+.", 0}, {"+(d,T)", date_plus_time, 0, 0, "++", 0}, {"+(T,d)", time_plus_date, 0, 0, "++", 0},
-	{"+(s,v)", ts_plus, 0, 0, "+.", 0}, {"+(v,s)", plus_ts, 0, 0, ".+", 0}, {"-(s,v)", ts_minus, 0, 0, "+.", 0}, {"-(s,s)", ts_minus_ts, 0, 0, "+-", 0},
-	{"+(z,v)", ts_plus, FN_USES_ZONE, 0, "+.", 0}, {"+(v,z)", plus_ts, FN_USES_ZONE, 0, ".+", 0}, {"-(z,v)", ts_minus, FN_USES_ZONE, 0, "+.", 0},
+	{"+(s,v)", ts_plus, 0, 0, "+.", 0}, {"+(v,s)", plus_ts, 0, 0, ".+", 0}, {"-(s,v)", ts_minus, 0, 0, "+.", 0},
+	{"-(s,s)", ts_minus_ts, 0, 0, "+-", 0},
+	{"+(z,v)", ts_plus, FN_USES_ZONE, 0, "+.", 0}, {"+(v,z)", plus_ts, FN_USES_ZONE, 0, ".+", 0},
+	{"-(z,v)", ts_minus, FN_USES_ZONE, 0, "+.", 0},
 	{"-(z,z)", ts_minus_ts, 0, 0, "+-", 0}, {"age(s,s)", ts_age, 0, 0, "..", 0}, {"age(z,z)", ts_age, FN_USES_ZONE, 0, "..", 0},
 	{"to_timestamp(f)", to_timestamp, 0, 0, "+", 0},
 	{"isfinite(d)", is_finite, 0, 0, ".", 0}, {"isfinite(s)", is_finite, 0, 0, ".", 0}, {"isfinite(z)", is_finite, 0, 0, ".", 0},
 	{"isfinite(v)", is_finite, 0, 0, ".", 0},
-	{"+(T,v)", time_plus, 0, 0, "..", 0}, {"+(v,T)", plus_time, 0, 0, "..", 0}, {"-(T,v)", time_minus, 0, 0, "..", 0}, {"-(T,T)", time_minus_time, 0, 0, "+-", 0},
+	{"+(T,v)", time_plus, 0, 0, "..", 0}, {"+(v,T)", plus_time, 0, 0, "..", 0}, {"-(T,v)", time_minus, 0, 0, "..", 0},
+	{"-(T,T)", time_minus_time, 0, 0, "+-", 0},
 	{"+(v,v)", interval_plus, 0, 0, "++", 0}, {"-(v,v)", interval_minus, 0, 0, "+-", 0}, {"-(v)", interval_negate, 0, 0, "-", 0},
 	{"*(v,f)", interval_times, 0, 0, "..", 0}, {"*(f,v)", times_interval, 0, 0, "..", 0}, {"/(v,f)", interval_over, 0, 0, "..", 0},
 	{"justify_hours(v)", justify_hours, 0, 0, ".", 0}, {"justify_days(v)", justify_days, 0, 0, ".", 0},
-	{"extract(t,d)", extract, FN_FIELD, 0, "..", 0}, {"extract(t,T)", extract, FN_FIELD, 0, "..", 0}, {"extract(t,s)", extract, FN_FIELD, 0, "..", 0},
+	{"extract(t,d)", extract, FN_FIELD, 0, "..", 0}, {"extract(t,T)", extract, FN_FIELD, 0, "..", 0},
+	{"extract(t,s)", extract, FN_FIELD, 0, "..", 0},
 	{"extract(t,z)", extract, FN_FIELD | FN_USES_ZONE, 0, "..", 0}, {"extract(t,v)", extract, FN_FIELD, 0, "..", 0},
 	{"date_part(t,d)", date_part, FN_FIELD, 0, "..", 0}, {"date_part(t,T)", date_part, FN_FIELD, 0, "..", 0},
 	{"date_part(t,s)", date_part, FN_FIELD, 0, "..", 0}, {"date_part(t,z)", date_part, FN_FIELD | FN_USES_ZONE, 0, "..", 0},

@@ -1,5 +1,6 @@
 /*
- * Job files to plans; see sql.h. What is asked of the server, all in one transaction that is rolled back: pin the settings, make a temporary view of each SELECT, read its
+ * Job files to plans; see sql.h. What is asked of the server, all in one transaction that is rolled back: pin the settings, make a
+ * temporary view of each SELECT, read its
  * canonical text (pg_get_viewdef) and result types, and look up in the catalog what that text names.
  */
 #include <ctype.h>
@@ -46,7 +47,8 @@ static size_t place_in(struct view text, const char *fragment)
 	while (word_byte((uint8_t)fragment[n]))
 		n++;
 	for (size_t i = 0; n >= 2 && i + n <= text.len; i++) {
-		if (strncasecmp((const char *)text.ptr + i, fragment, n) != 0 || (i && word_byte(text.ptr[i - 1])) || (i + n < text.len && word_byte(text.ptr[i + n])))
+		if (strncasecmp((const char *)text.ptr + i, fragment, n) != 0 || (i && word_byte(text.ptr[i - 1])) || (i + n < text.len &&
+			word_byte(text.ptr[i + n])))
 			continue;
 		if (found != SIZE_MAX)
 			return SIZE_MAX;
@@ -215,7 +217,10 @@ static void put_own_name(struct buf *b, const struct tree *target, const struct 
 		buf_puts(b, name);
 }
 
-/* A view's columns need different names, an INSERT's SELECT does not: the view gets names of its own, where a star does not leave their number open. "" then. */
+/*
+ * A view's columns need different names, an INSERT's SELECT does not: the view gets names of its own, where a star does not leave their
+ * number open. "" then.
+ */
 static const char *view_columns(struct planning *p, const struct sql_statement *st)
 {
 	const struct tree *stmt, *s, *targets;
@@ -293,7 +298,8 @@ static int read_view(struct planning *p, uint32_t index, struct err *err)
 	struct sql_rows rows;
 	char *sql = arena_printf(p->b.arena, "SELECT pg_catalog.pg_get_viewdef('pg_temp.walmill_view_%u'::pg_catalog.regclass, true)", index);
 
-	if (set_config(p, "search_path", "pg_catalog", err) != 0 || p->server->query(p->server->arg, sql, NULL, 0, p->b.arena, &rows, NULL, err) != 0)
+	if (set_config(p, "search_path", "pg_catalog", err) != 0 || p->server->query(p->server->arg, sql, NULL, 0, p->b.arena, &rows, NULL,
+		err) != 0)
 		return -1;
 	st->canonical = sql_cell(&rows, 0, 0);
 	return 0;
@@ -402,7 +408,8 @@ static int bind_statement(struct planning *p, uint32_t index, struct err *err)
 		return -1;
 	st->nnodes = b->nnodes;
 	if (st->target_columns && st->ncolumns != st->root->ncolumns)
-		return err_set(err, ERR_INVALID, "INSERT INTO \"%s\" names %u columns, its query has %u", st->target_table, st->ncolumns, st->root->ncolumns);
+		return err_set(err, ERR_INVALID, "INSERT INTO \"%s\" names %u columns, its query has %u", st->target_table, st->ncolumns,
+			st->root->ncolumns);
 	st->ncolumns = st->root->ncolumns;
 	st->uses_clock = node_uses_clock(st->root);
 	note_write_times(b, st);
@@ -452,7 +459,8 @@ static int plan_statements(struct planning *p, struct err *err)
 	return 0;
 }
 
-int sql_job_plan(struct view file, const struct sql_server *server, const struct sql_plan_options *opts, struct sql_job **ret, struct err *err)
+int sql_job_plan(struct view file, const struct sql_server *server, const struct sql_plan_options *opts, struct sql_job **ret,
+	struct err *err)
 {
 	struct sql_job *job = mem_zalloc(sizeof(*job));
 	struct planning p = {.file = file, .server = server, .opts = opts};

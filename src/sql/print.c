@@ -71,7 +71,8 @@ void sql_expr_print(const struct sql_expr *e, struct buf *b)
 	static const char *const names[] = {
 		[SQL_AND] = "and", [SQL_OR] = "or", [SQL_NOT] = "not", [SQL_CASE] = "case", [SQL_COALESCE] = "coalesce", [SQL_NULLIF] = "nullif",
 		[SQL_IS_NULL] = "is null", [SQL_IS_NOT_NULL] = "is not null", [SQL_IS_TRUE] = "is true", [SQL_IS_NOT_TRUE] = "is not true",
-		[SQL_IS_FALSE] = "is false", [SQL_IS_NOT_FALSE] = "is not false", [SQL_IS_DISTINCT] = "is distinct", [SQL_IS_NOT_DISTINCT] = "is not distinct",
+		[SQL_IS_FALSE] = "is false", [SQL_IS_NOT_FALSE] = "is not false", [SQL_IS_DISTINCT] = "is distinct",
+			[SQL_IS_NOT_DISTINCT] = "is not distinct",
 		[SQL_GREATEST] = "greatest", [SQL_LEAST] = "least"};
 
 	switch (e->kind) {

@@ -1,9 +1,11 @@
 /*
  * From the text of a job file to a plan (sql/plan.h), with PostgreSQL doing the typing.
  *
- * sql_split() cuts the file into statements without any server. sql_job_plan() makes each SELECT a temporary view inside a transaction that it rolls
+ * sql_split() cuts the file into statements without any server. sql_job_plan() makes each SELECT a temporary view inside a transaction
+ * that it rolls
  * back, reads the view's canonical text and its result types, and resolves every name, operator, function and cast of that text through the
- * server's catalog. What the plan cannot express is refused with the fragment of SQL that it is about and its place in the job file where that can be told.
+ * server's catalog. What the plan cannot express is refused with the fragment of SQL that it is about and its place in the job file where
+ * that can be told.
  *
  * The server is reached through struct sql_server, which the caller fills (module pg, or a test's libpq connection). One thread.
  */
@@ -27,7 +29,8 @@ static inline const char *sql_cell(const struct sql_rows *r, uint32_t row, uint3
 
 struct sql_server {
 	void *arg;
-	/* One statement with text parameters $1..$n. Errors carry the server's SQLSTATE, message, detail and hint; *ret_position (may be NULL) is
+	/* One statement with text parameters $1..$n. Errors carry the server's SQLSTATE, message, detail and hint; *ret_position (may be
+	 * NULL) is
 	 * the 1-based character position that the server gave, or 0. */
 	int (*query)(void *arg, const char *sql, const char *const *params, uint32_t nparams, struct arena *a, struct sql_rows *ret,
 	             uint32_t *ret_position, struct err *err);
@@ -55,7 +58,7 @@ struct sql_plan_options {
 
 /* *ret is the caller's to release with sql_job_release(). */
 int sql_job_plan(struct view file, const struct sql_server *server, const struct sql_plan_options *opts, struct sql_job **ret,
-                 struct err *err) WM_MUST_USE;
+				 struct err *err) WM_MUST_USE;
 void sql_job_release(struct sql_job *job);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * libpg_query's parse tree, read from its JSON form into nodes that can be asked by name. The JSON path is the one that does not overflow the stack on deeply nested
+ * libpg_query's parse tree, read from its JSON form into nodes that can be asked by name. The JSON path is the one that does not overflow
+ * the stack on deeply nested
  * text, and our reader bounds the depth again.
  */
 #ifndef WALMILL_SQL_TREE_H

@@ -1,5 +1,6 @@
 /*
- * The job file splitter and the parse-tree reader. First byte: even, the rest is a job file; odd, it is JSON for the tree reader. Statements that the splitter returns lie within the
+ * The job file splitter and the parse-tree reader. First byte: even, the rest is a job file; odd, it is JSON for the tree reader.
+ * Statements that the splitter returns lie within the
  * file and in order; a tree that was read can be walked.
  */
 #include "fuzz.h"

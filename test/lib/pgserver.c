@@ -18,8 +18,9 @@ static int fail(PGresult *r, uint32_t *ret_position, struct err *err)
 	return -1;
 }
 
-static int query(void *arg, const char *sql, const char *const *params, uint32_t nparams, struct arena *a, struct sql_rows *ret, uint32_t *ret_position,
-                 struct err *err)
+static int query(void *arg, const char *sql, const char *const *params, uint32_t nparams, struct arena *a, struct sql_rows *ret,
+	uint32_t *ret_position,
+				 struct err *err)
 {
 	PGresult *r = PQexecParams(arg, sql, (int)nparams, NULL, params, NULL, NULL, 0);
 

@@ -27,7 +27,8 @@ static int test_row(const struct sql_expr *e, const struct value *row, struct sq
 	return e ? sql_prog_test(sql_prog_compile(ev->arena, e), ev, row, ret, err) : 0;
 }
 
-static int run_exprs(struct sql_expr *const *exprs, uint32_t n, const struct value *row, struct value *out, struct sql_eval *ev, struct err *err)
+static int run_exprs(struct sql_expr *const *exprs, uint32_t n, const struct value *row, struct value *out, struct sql_eval *ev,
+	struct err *err)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (sql_prog_run(sql_prog_compile(ev->arena, exprs[i]), ev, row, &out[i], err) != 0)
@@ -35,7 +36,8 @@ static int run_exprs(struct sql_expr *const *exprs, uint32_t n, const struct val
 	return 0;
 }
 
-static int keys_match(const struct sql_node *n, const struct value *l, const struct value *r, struct sql_eval *ev, bool *ret, struct err *err)
+static int keys_match(const struct sql_node *n, const struct value *l, const struct value *r, struct sql_eval *ev, bool *ret,
+	struct err *err)
 {
 	struct value x, y;
 
@@ -48,7 +50,8 @@ static int keys_match(const struct sql_node *n, const struct value *l, const str
 	return 0;
 }
 
-static int run_join(const struct sql_node *n, const struct rowset *l, const struct rowset *r, struct rowset *out, struct sql_eval *ev, struct err *err)
+static int run_join(const struct sql_node *n, const struct rowset *l, const struct rowset *r, struct rowset *out, struct sql_eval *ev,
+	struct err *err)
 {
 	struct value *row = arena_alloc(ev->arena, (n->ncolumns + 1) * sizeof(*row));
 
@@ -87,10 +90,12 @@ static bool rows_equal(const struct value *a, const struct value *b, uint32_t n)
 }
 
 /* One aggregate over the rows of one group. */
-static int run_agg(const struct sql_agg *g, const struct rowset *in, const uint32_t *group_of, uint32_t group, struct value *ret, struct sql_eval *ev,
-                   struct err *err)
+static int run_agg(const struct sql_agg *g, const struct rowset *in, const uint32_t *group_of, uint32_t group, struct value *ret,
+	struct sql_eval *ev,
+				   struct err *err)
 {
-	enum accum_kind kind = g->kind == SQL_COUNT_STAR ? ACCUM_COUNT : accum_kind_of(g->kind, g->arg ? (enum value_kind)g->arg->type.kind : VALUE_NONE);
+	enum accum_kind kind = g->kind == SQL_COUNT_STAR ? ACCUM_COUNT : accum_kind_of(g->kind, g->arg ? (enum value_kind)g->arg->type.kind :
+		VALUE_NONE);
 	uint64_t state[16] __attribute__((aligned(16))) = {0};
 	struct rowset seen = {.width = 1};
 	struct value v, best = value_null((enum value_kind)g->type.kind);
@@ -156,7 +161,8 @@ static int run_aggregate(const struct sql_node *n, const struct rowset *in, stru
 	return 0;
 }
 
-int planexec_run(const struct sql_job *job, const struct sql_node *n, const struct rowset *tables, struct sql_eval *ev, struct rowset *ret, struct err *err)
+int planexec_run(const struct sql_job *job, const struct sql_node *n, const struct rowset *tables, struct sql_eval *ev, struct rowset *ret,
+	struct err *err)
 {
 	struct rowset in[2] = {{0}, {0}}, out = {.width = n->ncolumns};
 	struct value *row = arena_alloc(ev->arena, (n->ncolumns + 1) * sizeof(*row));

@@ -65,7 +65,8 @@ static const char *random_text(enum value_kind kind, struct arena *a)
 			return odd[oracle_below(6)];
 		return arena_printf(a, "%d.%0*u", (int)oracle_below(2000) - 1000, (int)oracle_below(4) + 1, oracle_below(10));
 	case VALUE_INTERVAL:
-		return arena_printf(a, "%d mons %d days %d seconds", (int)oracle_below(30) - 10, (int)oracle_below(60) - 20, (int)oracle_below(200000) - 9000);
+		return arena_printf(a, "%d mons %d days %d seconds", (int)oracle_below(30) - 10, (int)oracle_below(60) - 20,
+			(int)oracle_below(200000) - 9000);
 	case VALUE_INT8: return arena_printf(a, "%lld", (long long)oracle_random());
 	case VALUE_INT4: return arena_printf(a, "%d", (int32_t)oracle_random());
 	default: return arena_printf(a, "%d", (int16_t)oracle_random());
@@ -96,7 +97,8 @@ static const char *state_result(enum accum_kind kind, void *state, struct arena 
 static void one_case(struct arena *a, const char **expr, const char **mine)
 {
 	static const struct { enum value_kind kind; const char *type; } types[] = {
-		{VALUE_INT2, "int2"}, {VALUE_INT4, "int4"}, {VALUE_INT8, "int8"}, {VALUE_NUMERIC, "numeric"}, {VALUE_NUMERIC, "numeric"}, {VALUE_INTERVAL, "interval"}};
+		{VALUE_INT2, "int2"}, {VALUE_INT4, "int4"}, {VALUE_INT8, "int8"}, {VALUE_NUMERIC, "numeric"}, {VALUE_NUMERIC, "numeric"},
+			{VALUE_INTERVAL, "interval"}};
 	uint32_t t = oracle_below(6), n = oracle_below(8);
 	bool avg = oracle_below(2);
 	enum accum_kind kind = accum_kind_of(avg ? SQL_AVG : SQL_SUM, types[t].kind);

@@ -29,8 +29,10 @@ static char *random_digits(struct arena *a, uint32_t n)
 static const char *random_operand(struct arena *a)
 {
 	static const char *const fixed[] = {"0", "1", "-1", "0.0", "0.5", "-0.5", "2.5", "1.5", "10", "100", "9999", "10000", "10001", "0.0001",
-		"0.00009999", "NaN", "Infinity", "-Infinity", "1e3", "1e-3", "1.50", "99999999999999999999999999999999999999", "0.000000000000000000001",
-		"170141183460469231731687303715884105727", "-170141183460469231731687303715884105728", "9223372036854775807", "-9223372036854775808",
+		"0.00009999", "NaN", "Infinity", "-Infinity", "1e3", "1e-3", "1.50", "99999999999999999999999999999999999999",
+			"0.000000000000000000001",
+		"170141183460469231731687303715884105727", "-170141183460469231731687303715884105728", "9223372036854775807",
+			"-9223372036854775808",
 		"2147483647.5", "-2147483648.5", "32767.49", "1e200", "1e-200", "123456789012345678901234567890123456789012345678901234567890.5"};
 	const char *sign = oracle_below(3) ? "" : "-";
 	uint32_t whole, fraction;
@@ -135,7 +137,8 @@ static void every_operation_agrees_with_the_server(void **state)
 		#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		#pragma GCC diagnostic ignored "-Wformat-security"
 		if (op == CMP)
-			exprs[i] = arena_printf(&a, "CASE WHEN '%s'::numeric < '%s'::numeric THEN -1 WHEN '%s'::numeric = '%s'::numeric THEN 0 ELSE 1 END", x, y, x, y);
+			exprs[i] = arena_printf(&a,
+				"CASE WHEN '%s'::numeric < '%s'::numeric THEN -1 WHEN '%s'::numeric = '%s'::numeric THEN 0 ELSE 1 END", x, y, x, y);
 		else
 			exprs[i] = arena_printf(&a, forms[op], x, y);
 		#pragma GCC diagnostic pop
@@ -173,8 +176,10 @@ static void binary_form_is_read_as_the_server_sends_it(void **state)
 
 static void literals_are_accepted_and_refused_as_by_the_server(void **state)
 {
-	static const char *const literals[] = {"", " ", ".", "5.", ".5", "-.5", "+5", "--5", "5e", "5e+", "5e1", "5E-2", "1e131071", "1e131072", "1e-16383",
-		"1e-16384", "0e999999", "1 2", " 12 ", "1_000", "0x10", "nan", " NaN ", "-nan", "inf", "-inf", "+Infinity", "infinit", "1..2", "1.2.3", "e5",
+	static const char *const literals[] = {"", " ", ".", "5.", ".5", "-.5", "+5", "--5", "5e", "5e+", "5e1", "5E-2", "1e131071",
+		"1e131072", "1e-16383",
+		"1e-16384", "0e999999", "1 2", " 12 ", "1_000", "0x10", "nan", " NaN ", "-nan", "inf", "-inf", "+Infinity", "infinit", "1..2",
+			"1.2.3", "e5",
 		"1e99999999999", "1e-99999999999", "-0", "-0.00", "00012.500", "\t7\n"};
 	enum { N = sizeof(literals) / sizeof(literals[0]) };
 	const char *exprs[N], *theirs[N];

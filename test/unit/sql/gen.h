@@ -4,7 +4,8 @@
 
 #include "oracle.h"
 
-enum gen_type { G_INT2, G_INT4, G_INT8, G_FLOAT4, G_FLOAT8, G_NUM, G_TEXT, G_VARCHAR, G_BPCHAR, G_BOOL, G_DATE, G_TIME, G_TS, G_TZ, G_IV, G_UUID, G_TYPES };
+enum gen_type { G_INT2, G_INT4, G_INT8, G_FLOAT4, G_FLOAT8, G_NUM, G_TEXT, G_VARCHAR, G_BPCHAR, G_BOOL, G_DATE, G_TIME, G_TS, G_TZ, G_IV,
+	G_UUID, G_TYPES };
 
 extern const char *const gen_sql_types[G_TYPES];    /* for CREATE TABLE */
 

@@ -13,7 +13,8 @@ FROM d JOIN t USING (metric_date);
 INSERT INTO analytics.intervention_technician_load (technician_id, open_count, completed_today, avg_completion_seconds)
 SELECT technician_id, count(*) FILTER (WHERE status IN ('SCHEDULED', 'IN_PROGRESS')) AS open_count,
        count(*) FILTER (WHERE status IN ('COMPLETED', 'VALIDATED')
-                        AND (completed_at AT TIME ZONE 'Europe/Paris')::date = (now() AT TIME ZONE 'Europe/Paris')::date) AS completed_today,
+                        AND (completed_at AT TIME ZONE 'Europe/Paris')::date = (now() AT TIME ZONE
+  'Europe/Paris')::date) AS completed_today,
        avg(extract(epoch FROM completed_at - started_at))::numeric(12,2) AS avg_completion_seconds
 FROM interventions WHERE technician_id IS NOT NULL GROUP BY 1;
 -- == geo
@@ -29,7 +30,8 @@ INSERT INTO x SELECT i.id, u.id FROM interventions i RIGHT JOIN users u ON u.id 
 -- == comma join takes its keys from where
 INSERT INTO x SELECT i.id, u.email FROM interventions i, users u WHERE i.technician_id = u.id AND u.role LIKE 'T%' AND i.id > u.id;
 -- == having and expressions over aggregates
-INSERT INTO x SELECT a % 10 AS k, sum(n) / nullif(count(*), 0) AS r, max(d) - min(d) AS days FROM things GROUP BY a % 10 HAVING count(*) > 1 AND sum(b) IS NOT NULL;
+INSERT INTO x SELECT a % 10 AS k, sum(n) / nullif(count(*), 0) AS r, max(d) - min(d) AS days FROM things GROUP BY a %
+  10 HAVING count(*) > 1 AND sum(b) IS NOT NULL;
 -- == aggregate without group
 INSERT INTO x SELECT count(*), sum(a), avg(x), bool_and(f), count(DISTINCT t) FROM things;
 -- == grouping by a primary key
@@ -45,7 +47,8 @@ INSERT INTO x SELECT id FROM interventions WHERE planned_at >= now() - interval 
 -- == truncated clock
 INSERT INTO x SELECT date_trunc('hour', now()) AS h, count(*) FROM interventions GROUP BY 1;
 -- == case forms
-INSERT INTO x SELECT id, CASE a WHEN 1 THEN 'one' WHEN 2 THEN 'two' END, CASE WHEN f THEN n END, coalesce(a, b, 0), greatest(a, 3), least(n, 1.5) FROM things;
+INSERT INTO x SELECT id, CASE a WHEN 1 THEN 'one' WHEN 2 THEN 'two' END, CASE WHEN f THEN n END, coalesce(a, b, 0),
+  greatest(a, 3), least(n, 1.5) FROM things;
 -- == constants are folded
 INSERT INTO x SELECT id, 1 + 2 * 3, 'a' || 'b', date '2024-02-29' + interval '1 year', 10::numeric / 4, 1 / 0 FROM things;
 -- == domains, enums and characters
@@ -53,7 +56,8 @@ INSERT INTO x SELECT id, m * 2, mo = 'ok', c = 'ab', t || a, concat(a, t) FROM t
 -- == order by bytes
 INSERT INTO x SELECT min(t COLLATE "C"), max(te) FROM things WHERE te > 'a';
 -- == in lists and ranges
-INSERT INTO x SELECT id FROM things WHERE a IN (1, 2, NULL) AND b NOT IN (3, 4) AND n BETWEEN 1 AND 2 AND d IS DISTINCT FROM '2024-01-01' AND f IS NOT TRUE;
+INSERT INTO x SELECT id FROM things WHERE a IN (1, 2, NULL) AND b NOT IN (3, 4) AND n BETWEEN 1 AND 2 AND d IS DISTINCT
+  FROM '2024-01-01' AND f IS NOT TRUE;
 -- == two statements share their tables
 INSERT INTO x SELECT id, a FROM things; INSERT INTO y SELECT b, count(*) FROM things GROUP BY b;
 -- == subquery in from with column aliases
@@ -64,3 +68,7 @@ INSERT INTO x SELECT id, a FROM generated;
 INSERT INTO x SELECT id, id, count(*), count(*) FROM things GROUP BY id;
 -- == a star
 INSERT INTO x SELECT * FROM users WHERE id > 3;
+-- == in, exists and not exists become joins
+INSERT INTO x SELECT id FROM users u WHERE id IN (SELECT technician_id FROM interventions)
+  AND EXISTS (SELECT 1 FROM interventions i WHERE i.technician_id = u.id AND i.status = 'VALIDATED')
+  AND NOT EXISTS (SELECT 1 FROM things t WHERE t.t = u.email) AND role = 'TECH';

@@ -19,7 +19,15 @@ INSERT INTO x SELECT id FROM users ORDER BY id LIMIT 3;
 -- == distinct on
 INSERT INTO x SELECT DISTINCT ON (role) role, id FROM users ORDER BY role, id;
 -- == subquery in an expression
-INSERT INTO x SELECT id FROM users WHERE id IN (SELECT technician_id FROM interventions);
+INSERT INTO x SELECT id FROM users WHERE id IN (SELECT technician_id FROM interventions) OR role = 'ADMIN';
+-- == not in
+INSERT INTO x SELECT id FROM users WHERE id NOT IN (SELECT technician_id FROM interventions);
+-- == exists tied by an inequality
+INSERT INTO x SELECT id FROM users u WHERE EXISTS (SELECT 1 FROM interventions i WHERE i.technician_id < u.id);
+-- == exists with groups
+INSERT INTO x SELECT id FROM users u WHERE EXISTS (SELECT count(*) FROM interventions i WHERE i.technician_id = u.id);
+-- == correlated in
+INSERT INTO x SELECT id FROM users u WHERE id IN (SELECT technician_id FROM interventions i WHERE i.reference = u.email);
 -- == scalar subquery
 INSERT INTO x SELECT id, (SELECT count(*) FROM interventions) FROM users;
 -- == full join
@@ -68,3 +76,7 @@ INSERT INTO x SELECT 1;
 INSERT INTO x SELECT u.id, l.n FROM users u, LATERAL (SELECT count(*) AS n FROM interventions i WHERE i.technician_id = u.id) l;
 -- == function in from
 INSERT INTO x SELECT g FROM generate_series(1, 3) g;
+-- == inheritance
+INSERT INTO x SELECT id FROM parent;
+-- == pattern
+INSERT INTO x SELECT to_char(planned_at, 'DDth TZ') FROM interventions;

@@ -10,10 +10,14 @@ CREATE TABLE interventions (
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE DOMAIN amount AS numeric(10,2) CHECK (value >= 0);
 CREATE TABLE things (
-  id int PRIMARY KEY, a int, b bigint, n numeric, m amount, x float8, t text, c char(5), d date, ts timestamp, iv interval, f bool, mo mood, j jsonb,
+  id int PRIMARY KEY, a int, b bigint, n numeric, m amount, x float8, t text, c char(5), d date, ts timestamp, iv
+  interval, f bool, mo mood, j jsonb,
   arr int[], te text COLLATE "POSIX");
 CREATE TABLE generated (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
-CREATE VIEW open_interventions AS SELECT id, technician_id, status, planned_at FROM interventions WHERE status IN ('SCHEDULED', 'IN_PROGRESS');
+CREATE VIEW open_interventions AS SELECT id, technician_id, status, planned_at FROM interventions WHERE status IN
+  ('SCHEDULED', 'IN_PROGRESS');
 CREATE MATERIALIZED VIEW stale AS SELECT count(*) AS n FROM users;
 CREATE FUNCTION own(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
 CREATE COLLATION turkish (provider = icu, locale = 'tr-TR');
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child () INHERITS (parent);

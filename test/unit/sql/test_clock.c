@@ -1,5 +1,6 @@
 /*
- * sql_prog_next_change() against brute force: between now and the instant it names the result must not change, wherever one looks; and what it names must be
+ * sql_prog_next_change() against brute force: between now and the instant it names the result must not change, wherever one looks; and
+ * what it names must be
  * a change or, near a change of offset, at most a quarter of an hour early.
  */
 #include <setjmp.h>
@@ -21,14 +22,21 @@ static struct tz_cache *zones;
 
 /* over table moments (id, z timestamptz, d date, s timestamp) */
 static const char *const exprs[] = {
-	"z >= now() - interval '7 days'", "z < now() - interval '36 hours'", "z::date = CURRENT_DATE", "d = CURRENT_DATE", "d <> CURRENT_DATE - 1",
-	"(z AT TIME ZONE 'Europe/Paris')::date = (now() AT TIME ZONE 'Europe/Paris')::date", "z < now() - interval '1 month'", "z + interval '1 year' > now()",
-	"date_trunc('month', now()) = date_trunc('month', z)", "extract(epoch from now() - z) > 3600", "floor(extract(epoch from now() - z) / 3600)",
-	"CURRENT_DATE - z::date", "CASE WHEN z > now() THEN 'future' WHEN z > now() - interval '1 day' THEN 'recent' ELSE 'old' END", "date_trunc('hour', now())",
+	"z >= now() - interval '7 days'", "z < now() - interval '36 hours'", "z::date = CURRENT_DATE", "d = CURRENT_DATE",
+		"d <> CURRENT_DATE - 1",
+	"(z AT TIME ZONE 'Europe/Paris')::date = (now() AT TIME ZONE 'Europe/Paris')::date", "z < now() - interval '1 month'",
+		"z + interval '1 year' > now()",
+	"date_trunc('month', now()) = date_trunc('month', z)", "extract(epoch from now() - z) > 3600",
+		"floor(extract(epoch from now() - z) / 3600)",
+	"CURRENT_DATE - z::date", "CASE WHEN z > now() THEN 'future' WHEN z > now() - interval '1 day' THEN 'recent' ELSE 'old' END",
+		"date_trunc('hour', now())",
 	"d BETWEEN CURRENT_DATE - 7 AND CURRENT_DATE", "age(z) > interval '1 mon'", "extract(dow from now())", "extract(hour from now()) = 12",
-	"LOCALTIME BETWEEN '09:00' AND '17:30'", "s > LOCALTIMESTAMP", "d < now()", "z BETWEEN date_trunc('day', now()) AND date_trunc('day', now()) + interval '1 day'",
-	"(CURRENT_DATE - d) % 7 = 0", "extract(year from CURRENT_DATE) - extract(year from d)", "coalesce(z, now()) <= now()", "now() - z > interval '2 hours'",
-	"date_trunc('week', now() AT TIME ZONE 'Australia/Lord_Howe')", "NOT (z > now()) AND d >= CURRENT_DATE - 30", "to_timestamp(extract(epoch from z)) < now()",
+	"LOCALTIME BETWEEN '09:00' AND '17:30'", "s > LOCALTIMESTAMP", "d < now()",
+		"z BETWEEN date_trunc('day', now()) AND date_trunc('day', now()) + interval '1 day'",
+	"(CURRENT_DATE - d) % 7 = 0", "extract(year from CURRENT_DATE) - extract(year from d)", "coalesce(z, now()) <= now()",
+		"now() - z > interval '2 hours'",
+	"date_trunc('week', now() AT TIME ZONE 'Australia/Lord_Howe')", "NOT (z > now()) AND d >= CURRENT_DATE - 30",
+		"to_timestamp(extract(epoch from z)) < now()",
 };
 
 static bool same_result(const struct sql_prog *p, struct sql_eval *ev, const struct value *row, int64_t at, const struct value *as)
@@ -66,7 +74,8 @@ static void check(const struct sql_job *job, const char *text, struct arena *a)
 	int64_t now = INT64_C(473385600000000) + (int64_t)(oracle_random() % UINT64_C(631152000000000)), next, t;
 
 	if (oracle_below(2))
-		now = tz_next_transition(job->zone, now) == TZ_NEVER ? now : tz_next_transition(job->zone, now) - (int64_t)(oracle_random() % 200000000000);
+		now = tz_next_transition(job->zone, now) == TZ_NEVER ? now : tz_next_transition(job->zone,
+			now) - (int64_t)(oracle_random() % 200000000000);
 	t = now + (int64_t)(oracle_random() % UINT64_C(6000000000000)) - INT64_C(3000000000000);
 	for (uint32_t i = 0; i < table->ncolumns; i++) {
 		enum value_kind kind = (enum value_kind)table->columns[i].type.kind;
@@ -81,9 +90,11 @@ static void check(const struct sql_job *job, const char *text, struct arena *a)
 	for (int i = 0; i < 60; i++) {
 		t = around(job->zone, now);
 		if (t >= next || t <= now)
-			t = next == TZ_NEVER ? now + (int64_t)(oracle_random() % 40000000000000) : now + (int64_t)(oracle_random() % (uint64_t)(next - now));
+			t = next == TZ_NEVER ? now + (int64_t)(oracle_random() % 40000000000000) :
+				now + (int64_t)(oracle_random() % (uint64_t)(next - now));
 		if (!same_result(p, &ev, row, t, &now_value))
-			fail_msg("%s in %s: at %lld next is %lld, but it changes by %lld", text, job->timezone, (long long)now, (long long)next, (long long)t);
+			fail_msg("%s in %s: at %lld next is %lld, but it changes by %lld", text, job->timezone, (long long)now, (long long)next,
+				(long long)t);
 	}
 	if (next != TZ_NEVER && !same_result(p, &ev, row, next - 1, &now_value))
 		fail_msg("%s in %s: changes before %lld", text, job->timezone, (long long)next);
@@ -94,7 +105,8 @@ static void check(const struct sql_job *job, const char *text, struct arena *a)
 
 static void results_stay_the_same_until_the_named_instant(void **state)
 {
-	static const char *const test_zones[] = {"UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Kolkata"};
+	static const char *const test_zones[] = {"UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/Havana",
+		"Asia/Kolkata"};
 	struct sql_server server = pgserver_of(oracle.conn);
 
 	for (size_t z = 0; z < 6; z++) {
@@ -160,10 +172,12 @@ static void local_days_of_23_and_25_hours_end_at_local_midnight(void **state)
 /* Every zone of the machine: local time at random instants, instants of random local times, as the server has them. */
 static void every_zone_agrees_with_the_server(void **state)
 {
-	PGresult *r = PQexec(oracle.conn, "SELECT name FROM pg_timezone_names WHERE name NOT LIKE 'posix%' AND name <> 'localtime' AND name <> 'Factory' ORDER BY name");
+	PGresult *r = PQexec(oracle.conn,
+		"SELECT name FROM pg_timezone_names WHERE name NOT LIKE 'posix%' AND name <> 'localtime' AND name <> 'Factory' ORDER BY name");
 	struct arena a = ARENA_INIT;
 	int nzones = PQntuples(r), n = 0, bad = 0;
-	const char **queries = arena_alloc(&a, sizeof(*queries) * (size_t)nzones * 6), **answers = arena_alloc(&a, sizeof(*answers) * (size_t)nzones * 6);
+	const char **queries = arena_alloc(&a, sizeof(*queries) * (size_t)nzones * 6), **answers = arena_alloc(&a,
+		sizeof(*answers) * (size_t)nzones * 6);
 	const char **mine = arena_alloc(&a, sizeof(*mine) * (size_t)nzones * 6);
 
 	assert_true(nzones > 300);
@@ -182,7 +196,8 @@ static void every_zone_agrees_with_the_server(void **state)
 		}
 		for (int k = 0; k < 6; k++, n++) {
 			/* 1880 .. 2130, half of them around a transition */
-			int64_t t = -INT64_C(3786912000000000) + (int64_t)(oracle_random() % UINT64_C(7889400000000000)), near = tz_next_transition(zone, t);
+			int64_t t = -INT64_C(3786912000000000) + (int64_t)(oracle_random() % UINT64_C(7889400000000000)),
+				near = tz_next_transition(zone, t);
 			struct buf b = BUF_INIT(200);
 
 			if (k % 2 && near != TZ_NEVER)
@@ -190,7 +205,8 @@ static void every_zone_agrees_with_the_server(void **state)
 			t -= t % 1000000;
 			timestamp_print(t, &b);
 			buf_cstr(&b);
-			queries[n] = arena_printf(&a, k < 3 ? "(timestamptz '%s+00' AT TIME ZONE '%s')" : "(timestamp '%s' AT TIME ZONE '%s') AT TIME ZONE 'UTC'",
+			queries[n] = arena_printf(&a, k < 3 ? "(timestamptz '%s+00' AT TIME ZONE '%s')" :
+				"(timestamp '%s' AT TIME ZONE '%s') AT TIME ZONE 'UTC'",
 			                          (const char *)b.ptr, name);
 			buf_clear(&b);
 			timestamp_print(k < 3 ? tz_to_local(zone, t) : tz_to_utc(zone, t), &b);

@@ -1,5 +1,6 @@
 /*
- * Random expressions over random rows: planned and evaluated here, evaluated by the server, compared as text; errors by SQLSTATE and message.
+ * Random expressions over random rows: planned and evaluated here, evaluated by the server, compared as text; errors by SQLSTATE and
+ * message.
  *
  * The server judges each expression alone, so that errors are answers too. What walmill refuses to plan is counted; it must stay rare.
  */
@@ -164,7 +165,8 @@ static void expressions_have_the_servers_results_and_errors(void **state)
 				print_message("[%s] %s\n   ours %.200s\n server %.200s\n", zone, exprs[k], mine[k], theirs[k]);
 		sql_job_release(job);
 	}
-	print_message("%zu compared, %zu with another error, %zu failed before any row, %zu expressions refused, %zu rejected by the server\n", compared,
+	print_message("%zu compared, %zu with another error, %zu failed before any row, %zu expressions refused, %zu rejected by the server\n",
+		compared,
 	              other_error, early, refused, rejected);
 	assert_true(other_error < compared / 50 + 10);
 	assert_int_equal(bad, 0);

@@ -24,35 +24,59 @@ static const char *const queries[] = {
 	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a WHERE r.id IS NULL",
 	"SELECT l.id, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a WHERE coalesce(r.n, 0) < 2 AND l.id > 3",
 	"SELECT l.id, r.id AS rid FROM l RIGHT JOIN r ON l.a = r.a AND l.id > 5",
-	"SELECT l.id, a, r.n FROM l JOIN r USING (a)", "SELECT a, count(*) FROM l LEFT JOIN r USING (a) GROUP BY a", "SELECT a, l.id, r.id AS x FROM l RIGHT JOIN r USING (a)",
+	"SELECT l.id, a, r.n FROM l JOIN r USING (a)", "SELECT a, count(*) FROM l LEFT JOIN r USING (a) GROUP BY a",
+		"SELECT a, l.id, r.id AS x FROM l RIGHT JOIN r USING (a)",
 	"SELECT l.id, m.id AS mid, r.id AS rid FROM l LEFT JOIN r ON l.a = r.a LEFT JOIN l m ON m.b = r.b AND m.n = l.n",
 	"SELECT l.id, m.id AS mid FROM l LEFT JOIN (r JOIN l m ON m.b = r.b) ON l.a = r.a",
-	"SELECT x.id, y.id AS yid FROM l x, r y WHERE x.a = y.a AND x.n < y.n AND y.t <> 'q'", "SELECT x.id, y.id AS yid FROM l x, r y WHERE x.n < y.n",
+	"SELECT x.id, y.id AS yid FROM l x, r y WHERE x.a = y.a AND x.n < y.n AND y.t <> 'q'",
+		"SELECT x.id, y.id AS yid FROM l x, r y WHERE x.n < y.n",
 	"SELECT l.id FROM l JOIN r ON l.a + 1 = r.b AND l.t = r.t", "SELECT l.id FROM l JOIN r ON l.a = r.c8",
-	"SELECT a, count(*), count(n), sum(n), avg(n), min(n), max(n) FROM l GROUP BY a", "SELECT count(*), sum(a), avg(a), min(d), max(t COLLATE \"C\") FROM l WHERE id < 0",
-	"SELECT sum(c8), avg(c8), avg(b), sum(iv), avg(iv), bool_and(f), bool_or(f), every(f) FROM l", "SELECT t, count(DISTINCT a), sum(DISTINCT a) FROM l GROUP BY t",
-	"SELECT a, count(*) FILTER (WHERE f), sum(n) FILTER (WHERE b IN (1, 2)) FROM l GROUP BY 1 HAVING count(*) > 1", "SELECT DISTINCT a, f FROM l",
-	"SELECT a FROM l UNION ALL SELECT b FROM r", "SELECT a FROM l UNION SELECT c8 FROM r", "SELECT a, n FROM l UNION ALL SELECT 1, a FROM r",
-	"WITH s AS (SELECT a, sum(n) AS n FROM l GROUP BY a), u AS (SELECT * FROM s WHERE n > 1) SELECT s.a, u.n FROM s LEFT JOIN u ON u.a = s.a",
+	"SELECT a, count(*), count(n), sum(n), avg(n), min(n), max(n) FROM l GROUP BY a",
+		"SELECT count(*), sum(a), avg(a), min(d), max(t COLLATE \"C\") FROM l WHERE id < 0",
+	"SELECT sum(c8), avg(c8), avg(b), sum(iv), avg(iv), bool_and(f), bool_or(f), every(f) FROM l",
+		"SELECT t, count(DISTINCT a), sum(DISTINCT a) FROM l GROUP BY t",
+	"SELECT a, count(*) FILTER (WHERE f), sum(n) FILTER (WHERE b IN (1, 2)) FROM l GROUP BY 1 HAVING count(*) > 1",
+		"SELECT DISTINCT a, f FROM l",
+	"SELECT a FROM l UNION ALL SELECT b FROM r", "SELECT a FROM l UNION SELECT c8 FROM r",
+		"SELECT a, n FROM l UNION ALL SELECT 1, a FROM r",
+	"WITH s AS (SELECT a, sum(n) AS n FROM l GROUP BY a), u AS (SELECT * FROM s WHERE n > 1) SELECT s.a, u.n FROM s LEFT JOIN u"
+		" ON u.a = s.a",
 	"SELECT q.k, q.c * 2 AS c FROM (SELECT a % 2 AS k, count(*) AS c FROM l GROUP BY 1) q WHERE q.c > 1 OR q.k IS NULL",
-	"SELECT d, date_trunc('month', ts) AS mth, count(*) FROM l GROUP BY 1, 2", "SELECT ts::date AS dd, sum(extract(epoch FROM iv)) FROM l GROUP BY 1",
-	"SELECT v.a, v.c FROM lv v WHERE v.c > 1", "SELECT vv.a, l.id FROM lvv vv JOIN l USING (a)", "SELECT l.id, l.t, count(r.id) FROM l LEFT JOIN r ON r.a = l.a GROUP BY l.id",
-	"SELECT (a + b) AS s, (a + b) * 2 + count(*) AS e FROM l GROUP BY a + b", "SELECT n, count(*) FROM (SELECT n::numeric(4,1) AS n FROM l) q GROUP BY n",
+	"SELECT d, date_trunc('month', ts) AS mth, count(*) FROM l GROUP BY 1, 2",
+		"SELECT ts::date AS dd, sum(extract(epoch FROM iv)) FROM l GROUP BY 1",
+	"SELECT v.a, v.c FROM lv v WHERE v.c > 1", "SELECT vv.a, l.id FROM lvv vv JOIN l USING (a)",
+		"SELECT l.id, l.t, count(r.id) FROM l LEFT JOIN r ON r.a = l.a GROUP BY l.id",
+	"SELECT (a + b) AS s, (a + b) * 2 + count(*) AS e FROM l GROUP BY a + b",
+		"SELECT n, count(*) FROM (SELECT n::numeric(4,1) AS n FROM l) q GROUP BY n",
 	"SELECT CASE WHEN a > 1 THEN 'big' ELSE 'small' END AS size, round(avg(n), 2) AS av FROM l GROUP BY 1",
-	"SELECT count(*) FROM l x JOIN l y ON x.a = y.a JOIN r z ON z.b = y.b", "SELECT l.id, s.total FROM l, (SELECT count(*) AS total FROM r) s",
+	"SELECT count(*) FROM l x JOIN l y ON x.a = y.a JOIN r z ON z.b = y.b",
+		"SELECT l.id, s.total FROM l, (SELECT count(*) AS total FROM r) s",
 	"SELECT a, min(id), max(f::text COLLATE \"C\") FROM l WHERE NOT coalesce(f, false) GROUP BY a", "SELECT c, count(*) FROM l GROUP BY c",
+	"SELECT id FROM l WHERE a IN (SELECT b FROM r)", "SELECT a, count(*) FROM l WHERE b IN (SELECT r.b FROM r WHERE r.f) AND id"
+		" > 3 GROUP BY a",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE r.a = l.a AND r.n > 1)", "SELECT * FROM l WHERE NOT EXISTS (SELECT 1"
+		" FROM r WHERE r.a = l.a)",
+	"SELECT id FROM l WHERE NOT EXISTS (SELECT r.id FROM r WHERE l.a + 1 = r.b AND r.t = l.t AND r.f) AND n IS NOT NULL",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE id > 17)", "SELECT id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id > 18)",
+	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r JOIN l m ON m.b = r.b WHERE m.a = l.a) AND b IN (SELECT max(b) FROM r GROUP BY a)",
+	"SELECT id FROM l WHERE a = ANY (SELECT c8 FROM r)",
 	"SELECT l.id FROM l LEFT JOIN r ON l.a = r.a AND l.f", "SELECT l.id, r.t FROM l LEFT JOIN r ON true WHERE r.id = l.id",
 };
 
 static void fill(void)
 {
-	oracle_exec(&oracle, "CREATE TABLE l (id int PRIMARY KEY, a int, b int, c8 bigint, n numeric, t text, c char(4), f bool, d date, ts timestamptz, iv interval);"
+	oracle_exec(&oracle, "CREATE TABLE l (id int PRIMARY KEY, a int, b int, c8 bigint, n numeric, t text, c char(4), f bool, d"
+		" date, ts timestamptz, iv interval);"
 	                     "CREATE TABLE r (LIKE l INCLUDING ALL);"
 	                     "CREATE VIEW lv AS SELECT a, count(*) AS c FROM l GROUP BY a; CREATE VIEW lvv AS SELECT a FROM lv WHERE c > 1;");
-	oracle_exec(&oracle, "SELECT setseed(0.5); INSERT INTO l SELECT i, x(5), x(3), x(4), x(6)::numeric / (ARRAY[1, 2.0, 4.00])[1 + i % 3], chr(96 + x(3)), chr(97 + i % 2) || ' ',"
-	                     " x(3) = 1, date '2024-03-30' + x(4), timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 day 02:00:00.5'"
-	                     " FROM generate_series(1, 25) i; INSERT INTO r SELECT i, x(5), x(3), x(4), x(6)::numeric / 2, chr(96 + x(3)), 'b', x(3) = 1, date '2024-03-30' + x(4),"
-	                     " timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 mon 02:00:00' FROM generate_series(1, 18) i");
+	oracle_exec(&oracle, "SELECT setseed(0.5); INSERT INTO l SELECT i, x(5), x(3), x(4), x(6)::numeric / (ARRAY[1, 2.0, 4.00])[1"
+		" + i % 3], chr(96 + x(3)), chr(97 + i % 2) || ' ',"
+	                     " x(3) = 1, date '2024-03-30' + x(4), timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour',"
+		" x(3) * interval '1 day 02:00:00.5'"
+	                     " FROM generate_series(1, 25) i; INSERT INTO r SELECT i, x(5), x(3), x(4), x(6)::numeric / 2, chr(96 +"
+		" x(3)), 'b', x(3) = 1, date '2024-03-30' + x(4),"
+	                     " timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 mon 02:00:00' FROM"
+		" generate_series(1, 18) i");
 }
 
 static struct rowset read_table(const struct sql_table *t, const struct sql_job *job, struct arena *a)
@@ -148,7 +172,8 @@ int main(void)
 	if (!oracle_start(&oracle))
 		return 77;
 	zones = tz_cache_new(io_system(), NULL);
-	oracle_exec(&oracle, "CREATE FUNCTION x(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT CASE WHEN random() < 0.15 THEN NULL ELSE floor(random() * n)::int END'");
+	oracle_exec(&oracle, "CREATE FUNCTION x(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT CASE WHEN random() < 0.15 THEN"
+		" NULL ELSE floor(random() * n)::int END'");
 	fill();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	tz_cache_release(zones);

@@ -1,7 +1,8 @@
 /*
  * Plans and refusals as text, compared with what is kept beside this file.
  *
- * plans.sql and refusals.sql hold one job each, under a line "-- == name"; plans.out and refusals.out what planning gives. WALMILL_GOLDEN=update writes the .out
+ * plans.sql and refusals.sql hold one job each, under a line "-- == name"; plans.out and refusals.out what planning gives.
+ * WALMILL_GOLDEN=update writes the .out
  * files anew, for review.
  */
 #include <setjmp.h>
