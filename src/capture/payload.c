@@ -10,6 +10,7 @@ void payload_init(struct payload *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->stored = BUF_INIT((size_t)1 << 30);
+	p->names = ARENA_INIT;
 }
 
 void payload_release(struct payload *p)
@@ -19,11 +20,13 @@ void payload_release(struct payload *p)
 	mem_free(p->unit.exceptions);
 	mem_free(p->unit.events);
 	buf_release(&p->stored);
+	arena_release(&p->names);
 }
 
 void payload_begin(struct payload *p)
 {
 	p->unit.ntopics = p->unit.nruns = p->unit.nexceptions = p->unit.nevents = 0;
+	arena_reset(&p->names);
 }
 
 #define ROOM(list, n, cap) \
@@ -43,7 +46,8 @@ static uint32_t topic_index(struct payload *p, struct view name)
 		if (view_eq(p->unit.topics[i], name))
 			return i;
 	ROOM(p->unit.topics, p->unit.ntopics, p->cap_topics);
-	p->unit.topics[p->unit.ntopics] = name;
+	/* a copy: the table that has the name is compiled anew when it changes in the middle of a transaction */
+	p->unit.topics[p->unit.ntopics] = arena_view(&p->names, name);
 	return p->unit.ntopics++;
 }
 

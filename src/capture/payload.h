@@ -10,6 +10,7 @@
 struct payload {
 	struct unit_payload unit;      /* the caller fills kind, connector, positions */
 	uint32_t cap_topics, cap_runs, cap_exceptions, cap_events;
+	struct arena names;            /* of the topics */
 	struct buf stored;
 };
 
@@ -17,7 +18,7 @@ void payload_init(struct payload *p);
 void payload_release(struct payload *p);
 void payload_begin(struct payload *p); /* forgets everything but its memory */
 
-/* One record was appended to `topic` at `index`. topic_name must live until payload_stored. */
+/* One record was appended to `topic` at `index`. The name is copied. */
 void payload_record(struct payload *p, struct view topic_name, uint32_t index, uint32_t table_oid, uint32_t version,
 		    const struct unit_exception *exceptions, unsigned n);
 void payload_event(struct payload *p, enum unit_event_kind kind, uint32_t table_oid);

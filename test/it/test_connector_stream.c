@@ -408,7 +408,7 @@ static void a_snapshot_under_writers_and_the_stream_make_the_table(void **state)
 	lab_free(l);
 }
 
-/* The slot is there already, so a temporary one gives the snapshot; a lock makes the first tries fail. */
+/* Slot and publication are there already, so a temporary slot gives the snapshot; a lock makes the first tries fail. */
 static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gone(void **state)
 {
 	struct lab *l = lab_new(server, "beside", FILLED);
@@ -416,6 +416,7 @@ static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gon
 	PGconn *other;
 	char dsn[128];
 
+	lab_sql(l, "CREATE PUBLICATION beside FOR TABLE t");
 	lab_sql(l, "SELECT pg_create_logical_replication_slot('beside', 'pgoutput')");
 	lab_sql(l, "UPDATE t SET n = n + 1 WHERE id = 1");
 	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=beside", pgtemp_port(server));
