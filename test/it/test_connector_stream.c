@@ -408,31 +408,53 @@ static void a_snapshot_under_writers_and_the_stream_make_the_table(void **state)
 	lab_free(l);
 }
 
-/* Slot and publication are there already, so a temporary slot gives the snapshot; a lock makes the first tries fail. */
+/* A session with a transaction open; its number in ret_xid[16]. */
+static PGconn *open_transaction(const char *db, const char *more, char *ret_xid)
+{
+	char dsn[128];
+	PGconn *c;
+	PGresult *r;
+
+	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=%s", pgtemp_port(server), db);
+	c = PQconnectdb(dsn);
+	PQclear(PQexec(c, "BEGIN"));
+	r = PQexec(c, more);
+	PQclear(r);
+	r = PQexec(c, "SELECT txid_current()");
+	assert_int_equal(PQresultStatus(r), PGRES_TUPLES_OK);
+	snprintf(ret_xid, 16, "%s", PQgetvalue(r, 0, 0));
+	PQclear(r);
+	return c;
+}
+
+/*
+ * Slot and publication are there already, so a temporary slot gives the snapshot. A slot in the making waits for two generations of running
+ * transactions; a lock taken beside the second one meets the snapshot, which gives up and starts over, now behind the lock's transaction.
+ */
 static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gone(void **state)
 {
+	static const char waits[] = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND transactionid = '%s'";
 	struct lab *l = lab_new(server, "beside", FILLED);
-	struct err err = ERR_INIT;
-	PGconn *other;
-	char dsn[128];
+	PGconn *first, *second, *locker;
+	char xid[16];
 
 	lab_sql(l, "CREATE PUBLICATION beside FOR TABLE t");
 	lab_sql(l, "SELECT pg_create_logical_replication_slot('beside', 'pgoutput')");
-	lab_sql(l, "UPDATE t SET n = n + 1 WHERE id = 1");
-	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=beside", pgtemp_port(server));
-	other = PQconnectdb(dsn);
-	PQclear(PQexec(other, "BEGIN"));
-	PQclear(PQexec(other, "LOCK TABLE t IN ACCESS EXCLUSIVE MODE"));
+	first = open_transaction("beside", "", xid);
 	lab_start(l);
-	/* two waits for the lock, of two different tries */
-	lab_wait_sql(l, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = 'beside')");
-	lab_wait_sql(l, "SELECT count(*) = 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = 'beside')");
-	lab_wait_sql(l, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = 'beside')");
-	PQfinish(other);
-	lab_wait_step(l, STEP_STREAMING, &err);
+	lab_wait_sql(l, waits, xid);
+	second = open_transaction("beside", "", xid);
+	PQfinish(first);
+	lab_wait_sql(l, waits, xid);
+	locker = open_transaction("beside", "LOCK TABLE t IN ACCESS EXCLUSIVE MODE", xid);
+	PQfinish(second);
+	lab_wait_sql(l, waits, xid);
+	PQfinish(locker);
+	lab_wait_step(l, STEP_STREAMING, NULL);
 	lab_sql(l, "INSERT INTO t(n) VALUES (1)");
 	lab_caught_up(l);
 	compare_with_table(l);
+	/* the stream goes on for long: nothing but its own slot may hold WAL back */
 	lab_wait_sql(l, "SELECT count(*) = 0 FROM pg_replication_slots WHERE temporary");
 	lab_free(l);
 }
