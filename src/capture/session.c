@@ -109,6 +109,18 @@ static int publication_missing(struct connector *c, struct err *err)
 			(int)p.len, (const char *)p.ptr);
 }
 
+/* It was there when the log's position was written. A new one would hide what was written meanwhile, where the server lets that pass. */
+static int publication_lost(struct connector *c, struct err *err)
+{
+	struct view p = c->config->publication;
+
+	err_set(err, ERR_LOST, "publication \"%.*s\" does not exist any more", (int)p.len, (const char *)p.ptr);
+	err_detail(err, "Changes are published from " LSN_FORMAT " on; what is written while there is no publication is not.", LSN_ARGS(c->position.end_lsn));
+	return err_hint(err, "If its tables have not changed since it was dropped, run CREATE PUBLICATION \"%.*s\" FOR TABLE ...; and restart the "
+			"connector. Otherwise delete the connector and create it again: it takes a new snapshot, and jobs follow it.", (int)p.len,
+			(const char *)p.ptr);
+}
+
 static int create_publication(struct connector *c, struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
 	struct buf sql = BUF_INIT(16 << 20);
@@ -183,7 +195,9 @@ static int ensure_publication(struct connector *c, struct pg_table_ref *tables, 
 
 	if (pg_publication_facts(c->plain, &c->session, c->config->publication, &p, err))
 		return -1;
-	return p.exists ? adjust_publication(c, &p, tables, n, err) : create_publication(c, tables, n, err);
+	if (p.exists)
+		return adjust_publication(c, &p, tables, n, err);
+	return c->have_position ? publication_lost(c, err) : create_publication(c, tables, n, err);
 }
 
 /* The tables that the configuration wants, moved to the front. */
@@ -310,6 +324,19 @@ out:
 	return rc;
 }
 
+/* Only the session that made it can. */
+static int drop_temporary(struct connector *c, struct view name, struct err *err)
+{
+	struct buf sql = BUF_INIT(256);
+	int rc;
+
+	buf_puts(&sql, "DROP_REPLICATION_SLOT ");
+	pg_put_ident(&sql, name);
+	rc = pg_exec(c->replication, buf_cstr(&sql), err);
+	buf_release(&sql);
+	return rc;
+}
+
 /* One attempt: 0 = done, 1 = start over, -1 = failed. The slot that gives the snapshot is the connector's own, or, when that exists already, a
  * temporary one: then the stream starts at the temporary one's consistent point. */
 static int try_snapshot(struct connector *c, bool own_slot, struct pg_table_ref *tables, uint32_t n, struct err *err)
@@ -336,6 +363,9 @@ static int try_snapshot(struct connector *c, bool own_slot, struct pg_table_ref 
 	if (pg_exec(c->plain, buf_cstr(&sql), err))
 		goto out;
 	rc = lock_tables(c, tables, n, err);
+	/* with the snapshot imported a temporary slot has done its work: kept, it would hold back WAL as long as this connection lives */
+	if (rc >= 0 && !own_slot && drop_temporary(c, name, err))
+		rc = -1;
 	if (rc == 0)
 		rc = snapshot_run(c, tables, n, made.consistent_point, err);
 	if (rc > 0) {
@@ -398,8 +428,8 @@ static int load_position(struct connector *c, struct err *err)
 		return -1;
 	c->have_position = true;
 	c->incarnation = c->position.incarnation;
-	c->start_lsn = c->closed_lsn = c->durable_lsn = c->position.end_lsn;
-	c->confirmed_lsn = 0;
+	/* closed, but durable only when the output says so (streaming.c) */
+	c->start_lsn = c->closed_lsn = c->position.end_lsn;
 	return 0;
 }
 
@@ -441,6 +471,12 @@ int connector_session(struct connector *c, struct err *err)
 	}
 	if (rc == 0)
 		rc = streaming_run(c, err);
+	/* the slot or the publication went between our look and the server's, or while streaming */
+	if (rc && strcmp(err->sqlstate, "42704") == 0 && c->have_position) {
+		err->code = ERR_LOST;
+		err->retriable = false;
+		lost_hint(err);
+	}
 	connector_session_end(c);
 	return rc;
 }

@@ -227,6 +227,20 @@ static int loop(struct streaming *s, struct err *err)
 	}
 }
 
+/*
+ * A position found in the log was closed by an earlier session, which does not make it durable. An empty unit behind it tells: once that one is durable,
+ * so is all before it.
+ */
+static int log_position_again(struct connector *c, struct err *err)
+{
+	if (c->flight_count || c->closed_lsn == 0)
+		return 0;
+	payload_begin(&c->payload);
+	if (c->out->ops->begin(c->out, err))
+		return -1;
+	return unit_close(c, UNIT_PROGRESS, 0, c->closed_lsn, c->closed_lsn, 0, err);
+}
+
 int streaming_run(struct connector *c, struct err *err)
 {
 	struct streaming s = {.c = c, .decoder = pgoutput_decoder_new(), .idle_lsn = c->start_lsn};
@@ -235,7 +249,9 @@ int streaming_run(struct connector *c, struct err *err)
 	/* the first heartbeat comes at once, as Debezium's does; tables are described anew by the server in every session */
 	c->heartbeat_due_us = 0;
 	tables_forget(c);
-	rc = loop(&s, err);
+	rc = log_position_again(c, err);
+	if (rc == 0)
+		rc = loop(&s, err);
 	pgoutput_decoder_free(s.decoder);
 	return rc;
 }

@@ -18,12 +18,12 @@
 #include "log/log_int.h"
 
 enum {
-	SYNC_AFTER = 32 << 20,
+	SYNC_AFTER = 32 << 20,       /* bytes written that are synced although nobody waits for them */
 	FULL_RETRY_US = 200000,
 	SPACE_CHECK_US = 500000,
-	MANY_UNITS = 32,
+	MANY_UNITS = 32,             /* waiting: then flushes may be further apart (flush_busy_us) */
 	IDLE_MARK_US = 1000000,
-	IDLE_BUFFER = 256 << 10
+	IDLE_BUFFER = 256 << 10,     /* bytes of a write buffer that stay when there is no work */
 };
 
 /* ---- waiting ---- */

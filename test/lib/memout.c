@@ -201,13 +201,13 @@ static int out_durable(struct change_out *out, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-/* Newest unit with a position, its payload in *ret; false when there is none. The lock is held. */
-static bool last_position(struct memlog *m, struct arena *a, struct unit_payload *ret, struct view *bytes)
+/* Newest of the first n units with a position, its payload in *ret; false when there is none. The lock is held. */
+static bool last_position(struct memlog *m, uint64_t n, struct arena *a, struct unit_payload *ret, struct view *bytes)
 {
 	struct err err = ERR_INIT;
-	uint32_t i;
+	uint64_t i;
 
-	for (i = m->nunits; i-- > 0;) {
+	for (i = n; i-- > 0;) {
 		wm_assert(unit_payload_load(buf_view(&m->units[i]), a, ret, &err) == 0);
 		*bytes = buf_view(&m->units[i]);
 		if (ret->kind == UNIT_TRANSACTION || ret->kind == UNIT_PROGRESS || ret->kind == UNIT_SNAPSHOT_END)
@@ -224,7 +224,7 @@ static int out_last(struct change_out *out, struct buf *into, struct err *err)
 	struct view bytes;
 
 	lock_take(&m->lock);
-	if (last_position(m, &a, &p, &bytes))
+	if (last_position(m, m->nunits, &a, &p, &bytes))
 		buf_putv(into, bytes);
 	lock_drop(&m->lock);
 	arena_release(&a);
@@ -356,7 +356,22 @@ lsn_t memlog_position(struct memlog *m)
 	lsn_t lsn = 0;
 
 	lock_take(&m->lock);
-	if (last_position(m, &a, &p, &bytes))
+	if (last_position(m, m->nunits, &a, &p, &bytes))
+		lsn = p.end_lsn;
+	lock_drop(&m->lock);
+	arena_release(&a);
+	return lsn;
+}
+
+lsn_t memlog_durable(struct memlog *m)
+{
+	struct arena a = ARENA_INIT;
+	struct unit_payload p;
+	struct view bytes;
+	lsn_t lsn = 0;
+
+	lock_take(&m->lock);
+	if (last_position(m, m->durable, &a, &p, &bytes))
 		lsn = p.end_lsn;
 	lock_drop(&m->lock);
 	arena_release(&a);

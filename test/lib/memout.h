@@ -27,6 +27,7 @@ unsigned memlog_records(struct memlog *m, const char *topic); /* in closed units
 const char *memlog_value(struct memlog *m, const char *topic, unsigned i);
 const char *memlog_key(struct memlog *m, const char *topic, unsigned i);
 lsn_t memlog_position(struct memlog *m);                     /* end LSN of the last unit with a position */
+lsn_t memlog_durable(struct memlog *m);                      /* the same among the durable ones */
 /* A file per topic in the golden files' line format. */
 int memlog_dump(struct memlog *m, const char *dir, struct err *err);
 
