@@ -12,7 +12,7 @@ struct payload {
 	struct unit_payload unit;      /* the caller fills kind, connector, positions */
 	uint32_t cap_topics, cap_runs, cap_exceptions, cap_events;
 	struct buf stored;
-	struct arena names;            /* of the topics: a table's own may go while its transaction is open, when the server describes it anew */
+	struct arena names; /* of the topics: a table's own may go while its transaction is open, when the server describes it anew */
 };
 
 void payload_init(struct payload *p);

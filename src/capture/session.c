@@ -1,5 +1,6 @@
 /*
- * One session of a connector: connect, compare what the server is with what the log says, make publication and slot, take the snapshot, stream.
+ * One session of a connector: connect, compare what the server is with what the log says, make publication and slot, take the snapshot,
+ * stream.
  *
  * The comparisons are the ones that keep a gap from passing unseen (each has a test): another server, a server that lost WAL we have, a
  * slot that is gone, was made anew, or was moved by somebody else. All of them are ERR_LOST: the connector stops and says what to do.
@@ -17,7 +18,8 @@ static int connect_both(struct connector *c, struct err *err)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "walmill %.*s", (int)(c->config->name.len < 50 ? c->config->name.len : 50), (const char *)c->config->name.ptr);
+	snprintf(
+		name, sizeof(name), "walmill %.*s", (int)(c->config->name.len < 50 ? c->config->name.len : 50), (const char *)c->config->name.ptr);
 	if (pg_connect(&c->config->source, PG_CONN_PLAIN, name, c->interrupt_fd, &c->plain, err) ||
 	    pg_connect(&c->config->source, PG_CONN_REPLICATION, name, c->interrupt_fd, &c->replication, err))
 		return -1;
@@ -36,12 +38,13 @@ static int check_server(struct connector *c, struct err *err)
 		return err_hint(err, "Upgrade the server, or keep this connector on Kafka Connect.");
 	}
 	if (!view_is(s->wal_level, "logical")) {
-		err_set(err, ERR_STATE, "the server's wal_level is \"%.*s\", \"logical\" is needed", (int)s->wal_level.len, (const char *)s->wal_level.ptr);
+		err_set(err, ERR_STATE, "the server's wal_level is \"%.*s\", \"logical\" is needed", (int)s->wal_level.len,
+			(const char *)s->wal_level.ptr);
 		return err_hint(err, "Run ALTER SYSTEM SET wal_level = 'logical'; and restart the server.");
 	}
 	if (!view_is(s->encoding, "UTF8")) {
-		err_set(err, ERR_UNSUPPORTED, "database \"%.*s\" has encoding %.*s, UTF8 is needed", (int)s->database.len, (const char *)s->database.ptr,
-			(int)s->encoding.len, (const char *)s->encoding.ptr);
+		err_set(err, ERR_UNSUPPORTED, "database \"%.*s\" has encoding %.*s, UTF8 is needed", (int)s->database.len,
+			(const char *)s->database.ptr, (int)s->encoding.len, (const char *)s->encoding.ptr);
 		return err_hint(err, "Capture works on UTF8 databases only, as Debezium's does.");
 	}
 	if (!s->may_replicate) {
@@ -53,7 +56,9 @@ static int check_server(struct connector *c, struct err *err)
 
 static int lost_hint(struct err *err)
 {
-	return err_hint(err, "Changes in between cannot be had any more. Delete the connector and create it again: it takes a new snapshot, and jobs follow it.");
+	return err_hint(err,
+		"Changes in between cannot be had any more. Delete the connector and create it again: it takes a new snapshot, and jobs follow "
+		"it.");
 }
 
 /* The log's position against the server: is it the same one, and does it still have what comes next? */
@@ -78,8 +83,8 @@ static int check_position(struct connector *c, struct err *err)
 		return lost_hint(err);
 	}
 	if (c->identity.wal_end < p->end_lsn) {
-		err_set(err, ERR_LOST, "the server's WAL ends at " LSN_FORMAT ", before the log's position " LSN_FORMAT, LSN_ARGS(c->identity.wal_end),
-			LSN_ARGS(p->end_lsn));
+		err_set(err, ERR_LOST, "the server's WAL ends at " LSN_FORMAT ", before the log's position " LSN_FORMAT,
+			LSN_ARGS(c->identity.wal_end), LSN_ARGS(p->end_lsn));
 		err_detail(err, "The server was restored from a backup, or lost WAL in a crash.");
 		return lost_hint(err);
 	}
@@ -104,7 +109,8 @@ static int publication_missing(struct connector *c, struct err *err)
 {
 	struct view p = c->config->publication;
 
-	err_set(err, ERR_NOT_FOUND, "publication \"%.*s\" does not exist and publication.autocreate.mode is disabled", (int)p.len, (const char *)p.ptr);
+	err_set(err, ERR_NOT_FOUND, "publication \"%.*s\" does not exist and publication.autocreate.mode is disabled", (int)p.len,
+		(const char *)p.ptr);
 	return err_hint(err, "Run CREATE PUBLICATION \"%.*s\" FOR TABLE ...; on the source, or set publication.autocreate.mode to filtered.",
 			(int)p.len, (const char *)p.ptr);
 }
@@ -115,10 +121,12 @@ static int publication_lost(struct connector *c, struct err *err)
 	struct view p = c->config->publication;
 
 	err_set(err, ERR_LOST, "publication \"%.*s\" does not exist any more", (int)p.len, (const char *)p.ptr);
-	err_detail(err, "Changes are published from " LSN_FORMAT " on; what is written while there is no publication is not.", LSN_ARGS(c->position.end_lsn));
-	return err_hint(err, "If its tables have not changed since it was dropped, run CREATE PUBLICATION \"%.*s\" FOR TABLE ...; and restart the "
-			"connector. Otherwise delete the connector and create it again: it takes a new snapshot, and jobs follow it.", (int)p.len,
-			(const char *)p.ptr);
+	err_detail(err, "Changes are published from " LSN_FORMAT " on; what is written while there is no publication is not.",
+		LSN_ARGS(c->position.end_lsn));
+	return err_hint(err,
+		"If its tables have not changed since it was dropped, run CREATE PUBLICATION \"%.*s\" FOR TABLE ...; and restart the "
+		"connector. Otherwise delete the connector and create it again: it takes a new snapshot, and jobs follow it.",
+		(int)p.len, (const char *)p.ptr);
 }
 
 static int create_publication(struct connector *c, struct pg_table_ref *tables, uint32_t n, struct err *err)
@@ -178,13 +186,14 @@ static int adjust_publication(struct connector *c, const struct pg_publication *
 	} else {
 		for (i = 0; i < n; i++)
 			if (!p->all_tables && !listed(p, &tables[i]))
-				connector_warn(c, "Table \"%.*s.%.*s\" is not in publication \"%.*s\": its changes are not captured.", (int)tables[i].schema.len,
-					       (const char *)tables[i].schema.ptr, (int)tables[i].name.len, (const char *)tables[i].name.ptr,
-					       (int)c->config->publication.len, (const char *)c->config->publication.ptr);
+				connector_warn(c, "Table \"%.*s.%.*s\" is not in publication \"%.*s\": its changes are not captured.",
+					(int)tables[i].schema.len, (const char *)tables[i].schema.ptr, (int)tables[i].name.len,
+					(const char *)tables[i].name.ptr, (int)c->config->publication.len, (const char *)c->config->publication.ptr);
 	}
 	if (rc == 0 && (!p->insert || !p->update || !p->delete || !p->truncate))
-		connector_warn(c, "Publication \"%.*s\" does not publish all of insert, update, delete and truncate: jobs over its tables would be wrong.",
-			       (int)c->config->publication.len, (const char *)c->config->publication.ptr);
+		connector_warn(c,
+			"Publication \"%.*s\" does not publish all of insert, update, delete and truncate: jobs over its tables would be wrong.",
+			(int)c->config->publication.len, (const char *)c->config->publication.ptr);
 	buf_release(&sql);
 	return rc;
 }
@@ -213,8 +222,8 @@ static int wanted_tables(struct connector *c, struct pg_table_ref **ret, uint32_
 			continue;
 		/* partitions are read through their root or one by one; the root alone has no rows of its own in the stream */
 		if (all[i].kind == 'p') {
-			connector_warn(c, "Table \"%.*s.%.*s\" is partitioned: its partitions are captured as tables of their own.", (int)all[i].schema.len,
-				       (const char *)all[i].schema.ptr, (int)all[i].name.len, (const char *)all[i].name.ptr);
+			connector_warn(c, "Table \"%.*s.%.*s\" is partitioned: its partitions are captured as tables of their own.",
+				(int)all[i].schema.len, (const char *)all[i].schema.ptr, (int)all[i].name.len, (const char *)all[i].name.ptr);
 			continue;
 		}
 		all[kept++] = all[i];
@@ -222,7 +231,8 @@ static int wanted_tables(struct connector *c, struct pg_table_ref **ret, uint32_
 	if (kept == 0) {
 		err_set(err, ERR_INVALID, "the configuration's table filters match no table of database \"%.*s\"", (int)c->database.len,
 			(const char *)c->database.ptr);
-		return err_hint(err, "table.include.list holds regular expressions for schema.table, such as public\\.orders; the database has %u tables.", n);
+		return err_hint(
+			err, "table.include.list holds regular expressions for schema.table, such as public\\.orders; the database has %u tables.", n);
 	}
 	*ret = all;
 	*ret_n = kept;
@@ -246,8 +256,9 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 	if (!slot->exists)
 		return c->have_position ? slot_lost(c, err, "does not exist any more") : 0;
 	if (!view_is(slot->plugin, "pgoutput") || !view_eq(slot->database, c->database)) {
-		err_set(err, ERR_INVALID, "replication slot \"%.*s\" is of plugin \"%.*s\" and database \"%.*s\"", (int)name.len, (const char *)name.ptr,
-			(int)slot->plugin.len, (const char *)slot->plugin.ptr, (int)slot->database.len, (const char *)slot->database.ptr);
+		err_set(err, ERR_INVALID, "replication slot \"%.*s\" is of plugin \"%.*s\" and database \"%.*s\"", (int)name.len,
+			(const char *)name.ptr, (int)slot->plugin.len, (const char *)slot->plugin.ptr, (int)slot->database.len,
+			(const char *)slot->database.ptr);
 		return err_hint(err, "Set slot.name to one that is not taken, or drop that slot.");
 	}
 	if (view_is(slot->wal_status, "lost"))
@@ -275,11 +286,13 @@ static int slot_made_late(struct connector *c, struct err *err)
 	/* whom are we waiting for? */
 	if (pg_connect(&c->config->source, PG_CONN_PLAIN, "walmill", c->interrupt_fd, &look, &ignored))
 		return -1;
-	if (pg_query(look, "SELECT pid, extract(epoch FROM pg_catalog.now() - xact_start)::int8, application_name FROM pg_catalog.pg_stat_activity "
-		     "WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1", 0, NULL, &r, &ignored) == 0) {
+	if (pg_query(look,
+			"SELECT pid, extract(epoch FROM pg_catalog.now() - xact_start)::int8, application_name FROM pg_catalog.pg_stat_activity "
+			"WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1",
+			0, NULL, &r, &ignored) == 0) {
 		if (pg_rows(r) == 1)
-			err_detail(err, "It waits for the transactions that are running; the oldest is of PID %s (%s), %s seconds old.", pg_text(r, 0, 0),
-				   pg_text(r, 0, 2), pg_text(r, 0, 1));
+			err_detail(err, "It waits for the transactions that are running; the oldest is of PID %s (%s), %s seconds old.",
+				pg_text(r, 0, 0), pg_text(r, 0, 2), pg_text(r, 0, 1));
 		pg_result_free(r);
 	}
 	pg_close(look);
@@ -290,8 +303,8 @@ static int slot_made_late(struct connector *c, struct err *err)
 
 /*
  * The snapshot sees tables as of the slot's consistent point, but a table that was truncated or rewritten since then looks empty to it. So
- * the tables are locked against that only now (no lock is held while a slot is being made: it waits for transactions, and one of them may wait for our
- * lock), and then each one's file is compared with what the snapshot sees. 1 = one was, start over.
+ * the tables are locked against that only now (no lock is held while a slot is being made: it waits for transactions, and one of them may
+ * wait for our lock), and then each one's file is compared with what the snapshot sees. 1 = one was, start over.
  */
 static int lock_tables(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
@@ -309,7 +322,9 @@ static int lock_tables(struct connector *c, const struct pg_table_ref *tables, u
 		goto out;
 	}
 	buf_clear(&sql);
-	buf_puts(&sql, "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(oid) AND oid IN (");
+	buf_puts(&sql,
+		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
+		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
 	for (i = 0; i < n; i++)
 		buf_printf(&sql, "%s%u", i ? "," : "", tables[i].oid);
 	buf_puts(&sql, ")");
@@ -337,8 +352,8 @@ static int drop_temporary(struct connector *c, struct view name, struct err *err
 	return rc;
 }
 
-/* One attempt: 0 = done, 1 = start over, -1 = failed. The slot that gives the snapshot is the connector's own, or, when that exists already, a
- * temporary one: then the stream starts at the temporary one's consistent point. */
+/* One attempt: 0 = done, 1 = start over, -1 = failed. The slot that gives the snapshot is the connector's own, or, when that exists
+ * already, a temporary one: then the stream starts at the temporary one's consistent point. */
 static int try_snapshot(struct connector *c, bool own_slot, struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
 	struct pg_slot_made made;

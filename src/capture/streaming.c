@@ -1,9 +1,9 @@
 /*
  * Streaming: pgoutput messages in, units out, LSNs confirmed once they are durable.
  *
- * A transaction is one unit, opened at its first captured change; one that changes nothing that is captured leaves no unit, only progress. Duplicates after a
- * slot's rewind are told by the commit's end LSN: what ends at or below the position was logged already. The slot's confirmed LSN moves only to
- * what a durable unit covers, so progress without changes is logged as an empty unit, at most one a second.
+ * A transaction is one unit, opened at its first captured change; one that changes nothing that is captured leaves no unit, only progress.
+ * Duplicates after a slot's rewind are told by the commit's end LSN: what ends at or below the position was logged already. The slot's
+ * confirmed LSN moves only to what a durable unit covers, so progress without changes is logged as an empty unit, at most one a second.
  */
 #include "capture/connector_internal.h"
 
@@ -228,8 +228,8 @@ static int loop(struct streaming *s, struct err *err)
 }
 
 /*
- * A position found in the log was closed by an earlier session, which does not make it durable. An empty unit behind it tells: once that one is durable,
- * so is all before it.
+ * A position found in the log was closed by an earlier session, which does not make it durable. An empty unit behind it tells: once that
+ * one is durable, so is all before it.
  */
 static int log_position_again(struct connector *c, struct err *err)
 {

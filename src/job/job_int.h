@@ -1,4 +1,5 @@
-/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), follow.c (units into the flow), backfill.c, verify.c. */
+/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), follow.c (units into the flow), backfill.c,
+ * verify.c. */
 #ifndef WALMILL_JOB_JOB_INT_H
 #define WALMILL_JOB_JOB_INT_H
 
@@ -102,7 +103,8 @@ void job_drop_plan(struct job *j);
 int job_load_schemas(struct job *j, struct err *err);
 
 /* follow.c */
-/* Folds one unit. 0 = nothing of it concerns the job or it is folded; -1 = error, *ret_before is set when the flow still stands before the unit. */
+/* Folds one unit. 0 = nothing of it concerns the job or it is folded; -1 = error, *ret_before is set when the flow still stands before the
+ * unit. */
 int follow_unit(struct job *j, const struct log_unit_info *info, struct err *err);
 /* Finds the snapshot that the log still holds and sets the cursor to its first part; 0 = found, 1 = there is none. */
 int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err);
@@ -110,7 +112,8 @@ int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err);
 /* backfill.c: the source's tables at a cut into the flow */
 int backfill_run(struct job *j, struct err *err);
 
-/* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. *ret_next: number behind the last unit folded. */
+/* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. *ret_next: number behind the last unit
+ * folded. */
 int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, struct err *err);
 int follow_finish(struct job *j, struct err *err);
 

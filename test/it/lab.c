@@ -31,7 +31,8 @@ static PGconn *session(struct pgtemp *server, const char *db)
 	char dsn[256];
 	PGconn *c;
 
-	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=%s options='-c client_min_messages=warning'", pgtemp_port(server), db);
+	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=%s options='-c client_min_messages=warning'",
+		pgtemp_port(server), db);
 	c = PQconnectdb(dsn);
 	if (PQstatus(c) != CONNECTION_OK)
 		fail_msg("%s", PQerrorMessage(c));
@@ -162,11 +163,13 @@ void lab_start_out(struct lab *l, struct change_out *out)
 	char json[4096];
 
 	snprintf(json, sizeof(json),
-		 "{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"database.hostname\":\"127.0.0.1\",\"database.port\":\"%d\","
-		 "\"database.user\":\"postgres\",\"database.dbname\":\"%s\",\"plugin.name\":\"pgoutput\",\"topic.prefix\":\"%s\",\"slot.name\":\"%s\","
-		 "\"publication.name\":\"%s\",\"publication.autocreate.mode\":\"filtered\",\"table.include.list\":\"public.t.*\","
-		 "\"key.converter.schemas.enable\":\"false\",\"value.converter.schemas.enable\":\"false\"%s}",
-		 pgtemp_port(l->server), l->name, l->name, l->name, l->name, l->more ? l->more : "");
+		"{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\",\"database.hostname\":\"127.0.0.1\",\"database.port\":"
+		"\"%d\","
+		"\"database.user\":\"postgres\",\"database.dbname\":\"%s\",\"plugin.name\":\"pgoutput\",\"topic.prefix\":\"%s\",\"slot.name\":\"%"
+		"s\","
+		"\"publication.name\":\"%s\",\"publication.autocreate.mode\":\"filtered\",\"table.include.list\":\"public.t.*\","
+		"\"key.converter.schemas.enable\":\"false\",\"value.converter.schemas.enable\":\"false\"%s}",
+		pgtemp_port(l->server), l->name, l->name, l->name, l->name, l->more ? l->more : "");
 	must(connector_config_read(view_str(json), view_str(l->name), DIALECT_3_2, &config, &err), &err);
 	l->connector = connector_new(config, out, io_system(), &l->wake);
 	connector_start(l->connector);

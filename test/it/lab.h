@@ -41,7 +41,8 @@ struct writers {
 struct lab *lab_new(struct pgtemp *server, const char *name, const char *schema_sql);
 void lab_free(struct lab *l);                    /* drops slots and database */
 void lab_sql(struct lab *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *lab_value(struct lab *l, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* first cell, "" for NULL, "(none)" without rows; free it */
+char *lab_value(struct lab *l, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3))); /* first cell, "" for NULL, "(none)" without rows; free it */
 lsn_t lab_lsn(struct lab *l, const char *expression);
 void lab_reconnect(struct lab *l);               /* the SQL session, after a crash of the server */
 
@@ -57,7 +58,7 @@ void lab_wait_sql(struct lab *l, const char *fmt, ...) __attribute__((format(pri
 void lab_expect(const struct err *err, const char *text, const char *hint); /* both must occur in it */
 
 void lab_witness(struct lab *l);                 /* from here on; before any row is written */
-void lab_compare(struct lab *l);                 /* records of topic NAME.public.t against the witness: operation, key and transaction of each, in order */
+void lab_compare(struct lab *l); /* records of topic NAME.public.t against the witness: operation, key and transaction of each, in order */
 
 void writers_start(struct writers *w, struct lab *l);
 void writers_wait(struct writers *w, unsigned commits);   /* until so many more */

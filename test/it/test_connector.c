@@ -1,5 +1,6 @@
 /*
- * Connectors that are stopped, cut off, and whose slot, publication or server is taken away: neither a gap nor a duplicate, and never a silent one.
+ * Connectors that are stopped, cut off, and whose slot, publication or server is taken away: neither a gap nor a duplicate, and never a
+ * silent one.
  *
  * Every test has a database of its own in one throwaway PostgreSQL; what is right is told by a test_decoding slot (lab.h).
  */
@@ -123,7 +124,8 @@ static void wait_answer(struct lab *l)
 {
 	char *since = lab_value(l, "SELECT clock_timestamp()");
 
-	lab_wait_sql(l, "SELECT coalesce(bool_or(reply_time > '%s'), false) FROM pg_stat_replication WHERE application_name = 'walmill %s'", since, l->name);
+	lab_wait_sql(l, "SELECT coalesce(bool_or(reply_time > '%s'), false) FROM pg_stat_replication WHERE application_name = 'walmill %s'",
+		since, l->name);
 	free(since);
 }
 
@@ -163,7 +165,8 @@ static void the_slot_is_not_confirmed_past_what_is_durable(void **state)
 	assert_true(memlog_position(l->log) > held);
 	assert_true(confirmed(l) <= held);
 	memlog_hold(l->log, false);
-	lab_wait_sql(l, "SELECT confirmed_flush_lsn > '" LSN_FORMAT "' FROM pg_replication_slots WHERE slot_name = 'confirming'", LSN_ARGS(held));
+	lab_wait_sql(
+		l, "SELECT confirmed_flush_lsn > '" LSN_FORMAT "' FROM pg_replication_slots WHERE slot_name = 'confirming'", LSN_ARGS(held));
 	assert_int_equal(memlog_records(l->log, NULL), records + 1);
 	lab_free(l);
 }

@@ -1,6 +1,6 @@
 /*
- * What connectors publish where the stream has no easy answer: huge transactions, savepoints, columns that come and go, unchanged TOAST, TRUNCATE,
- * and snapshots of tables that are being written.
+ * What connectors publish where the stream has no easy answer: huge transactions, savepoints, columns that come and go, unchanged TOAST,
+ * TRUNCATE, and snapshots of tables that are being written.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,8 +173,10 @@ static void a_rolled_back_savepoint_leaves_no_row(void **state)
 	lab_witness(l);
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
-	lab_sql(l, "BEGIN; INSERT INTO t VALUES (1, 1); SAVEPOINT a; INSERT INTO t VALUES (2, 2); UPDATE t SET n = 9; SAVEPOINT b; "
-		"INSERT INTO t VALUES (3, 3); ROLLBACK TO a; INSERT INTO t VALUES (4, 4); SAVEPOINT c; INSERT INTO t VALUES (5, 5); RELEASE c; COMMIT");
+	lab_sql(l,
+		"BEGIN; INSERT INTO t VALUES (1, 1); SAVEPOINT a; INSERT INTO t VALUES (2, 2); UPDATE t SET n = 9; SAVEPOINT b; "
+		"INSERT INTO t VALUES (3, 3); ROLLBACK TO a; INSERT INTO t VALUES (4, 4); SAVEPOINT c; INSERT INTO t VALUES (5, 5); RELEASE c; "
+		"COMMIT");
 	lab_sql(l, "BEGIN; INSERT INTO t VALUES (6, 6); ROLLBACK");
 	lab_caught_up(l);
 	assert_int_equal(memlog_records(l->log, NULL), 3);
@@ -284,7 +286,8 @@ static void columns_that_came_and_went_while_stopped_are_those_of_their_time(voi
 
 static void unchanged_toast_is_a_placeholder_and_an_exception(void **state)
 {
-	struct lab *l = lab_new(server, "toast", "CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
+	struct lab *l =
+		lab_new(server, "toast", "CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
@@ -385,7 +388,9 @@ static void compare_with_table(struct lab *l)
 	mem_free(m);
 }
 
-#define FILLED "CREATE TABLE t (id bigserial PRIMARY KEY, n int); CREATE INDEX ON t (n); INSERT INTO t(n) SELECT i % 500 FROM generate_series(1, 20000) i"
+#define FILLED                                                                                                                             \
+	"CREATE TABLE t (id bigserial PRIMARY KEY, n int); CREATE INDEX ON t (n); INSERT INTO t(n) SELECT i % 500 FROM generate_series(1, "    \
+	"20000) i"
 
 static void a_snapshot_under_writers_and_the_stream_make_the_table(void **state)
 {

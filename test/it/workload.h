@@ -1,6 +1,7 @@
 /*
- * A seeded random workload over four tables with everything that is awkward in them: NULLs, NaN and infinities, numerics at their ends, ties,
- * duplicates, keys that change, transactions over several tables, savepoints rolled back, TRUNCATE. And queries over them that jobs keep.
+ * A seeded random workload over four tables with everything that is awkward in them: NULLs, NaN and infinities, numerics at their ends,
+ * ties, duplicates, keys that change, transactions over several tables, savepoints rolled back, TRUNCATE. And queries over them that jobs
+ * keep.
  *
  * The seed is WALMILL_SEED or fixed, and printed. Main thread of a test.
  */
@@ -34,7 +35,8 @@ uint32_t workload_below(struct workload *l, uint32_t n);
 struct job *workload_job(struct workload *l, const struct workload_view *v);
 /* One more small transaction; returns a position that it commits above. */
 lsn_t workload_mark(struct workload *l);
-/* Waits until the job has written what committed up to the mark; then target and query must be equal, both ways, as sets with duplicates. */
+/* Waits until the job has written what committed up to the mark; then target and query must be equal, both ways, as sets with
+ * duplicates. */
 void workload_wait(struct workload *l, struct job *j, lsn_t mark);
 void workload_compare(struct workload *l, const struct workload_view *v);
 
