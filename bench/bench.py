@@ -6,8 +6,9 @@ Environment: BENCH_ROWS (300000) rows of a backlog, BENCH_SECONDS (8) of each la
 BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp).
 
 Two private servers: the source, and the target on another instance. Every backlog is written once, while two replication slots hold it;
-first pg_recvlogical drains it to /dev/null (the limit), then walmill, whose connector was stopped meanwhile. A drain ends when the backlog's last
-commit is confirmed durable: for pg_recvlogical --endpos, for walmill the durable LSN (the job's position, with tables) of its REST API, polled every 2 ms.
+first pg_recvlogical drains it to /dev/null (the limit), then walmill, whose connector was stopped meanwhile. A drain ends when the
+backlog's last commit is confirmed durable: for pg_recvlogical --endpos, for walmill the durable LSN (the job's position,
+with tables) of its REST API, polled every 2 ms.
 """
 import json
 import os
@@ -38,7 +39,8 @@ class Table:
 
     def add(self, what, load, rows="", result="", limit="", cpu="", sender="", sink="", rss="", ratio="", required=()):
         need = ", ".join(f"{text}: {'met' if met else 'short'}" for text, met in required)
-        self.rows.append((what, load, f"{rows:,}" if rows else "", result, limit, cpu, sender, sink, rss, f"{ratio:.2f}" if ratio else "", need))
+        self.rows.append((what, load, f"{rows:,}" if rows else "", result, limit, cpu, sender, sink, rss,
+            f"{ratio:.2f}" if ratio else "", need))
         print(" | ".join(x for x in self.rows[-1] if x), file=sys.stderr, flush=True)
 
     def text(self):
@@ -89,7 +91,8 @@ def connector_json(source, db, name):
     with open(ROOT + "/infra/cdc/connectors/sip-interventions-source.json") as f:
         config = json.load(f)["config"]
     config |= {"database.hostname": source.part["host"], "database.port": source.part["port"], "database.user": source.part["user"],
-               "database.password": source.part["password"], "database.dbname": db, "slot.name": f"{db}_{name}", "publication.name": "bench",
+               "database.password": source.part["password"], "database.dbname": db, "slot.name": f"{db}_{name}",
+               "publication.name": "bench",
                "topic.prefix": name}
     return json.dumps({"name": name, "config": config})
 
@@ -148,7 +151,8 @@ def drain(w, source, db, name, rows, call, target=None):
 def report(table, what, load, rows, limit, got, ratio_least, cpu_most, cpu_text="CPU", state_mb=0.0):
     m, ratio = rows / 1e6, limit["s"] / got["s"]
     table.add(what, load, rows, f"{rows / got['s'] / 1e3:,.0f}k rows/s", f"{rows / limit['s'] / 1e3:,.0f}k rows/s", f"{got['cpu'] / m:.1f}",
-              f"{got['sender'] / m:.1f} ({limit['sender'] / m:.1f})", f"{got['sink'] / m:.1f}" if got["sink"] else "", f"{got['rss']:.0f}" + (f", state {state_mb:.0f}" if state_mb else ""), ratio,
+              f"{got['sender'] / m:.1f} ({limit['sender'] / m:.1f})", f"{got['sink'] / m:.1f}" if got["sink"] else "",
+              f"{got['rss']:.0f}" + (f", state {state_mb:.0f}" if state_mb else ""), ratio,
               [at_least(ratio, ratio_least), at_most(cpu_text, round(got["cpu"] / m, 1), round(cpu_most, 1), " s/M"),
                at_most("RSS" + (" - state" if state_mb else ""), got["rss"] - state_mb, 60, " MB")])
 
@@ -193,7 +197,8 @@ def snapshot(bench):
     if seen != rows:
         raise Failed(f"the snapshot has {seen} rows, the table {rows}")
     ratio = limit["s"] / s
-    bench.table.add("snapshot + log", "beside psql, binary COPY", rows, f"{rows / s / 1e3:,.0f}k rows/s", f"{rows / limit['s'] / 1e3:,.0f}k rows/s",
+    bench.table.add("snapshot + log", "beside psql, binary COPY", rows, f"{rows / s / 1e3:,.0f}k rows/s",
+        f"{rows / limit['s'] / 1e3:,.0f}k rows/s",
                     f"{(cpu_s(w.pid) - before) / rows * 1e6:.1f}", "", "", f"{peak_mb(w.pid):.0f}", ratio,
                     [at_least(ratio, 0.35), at_most("RSS", peak_mb(w.pid), 60, " MB")])
     w.stop()
@@ -254,8 +259,9 @@ def quantile(values, q):
 
 
 class Probe:
-    """Commits a marker (a negative latitude that grows) in one of PROBES rows at due times, whether or not earlier ones were seen. A trigger tells a
-    listener on the target, which PostgreSQL wakes after the commit that makes the row visible. A later marker of the same row
+    """Commits a marker (a negative latitude that grows) in one of PROBES rows at due times, whether or not earlier ones were seen.
+    A trigger tells a listener on the target,
+    which PostgreSQL wakes after the commit that makes the row visible. A later marker of the same row
     counts for the earlier ones: a transaction of the target may carry several."""
 
     def __init__(self, writer, listener, statement):
@@ -305,8 +311,9 @@ def latency(bench):
     for rate, probes in ((100, 50), (1000, 100), (5000, 100)):
         writer(f"UPDATE interventions SET latitude = 45 WHERE id > {HOT}")
         before, took = cpu_s(w.pid), time.monotonic()
-        load = source.start("pgbench", "-n", "-M", "prepared", "-c", "4", "-j", "1", "-R", str(rate - probes), "-T", str(int(SECONDS + 1)), "-D",
-                            f"hot={HOT}", "-f", ROOT + "/bench/move.pgbench", db, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        load = source.start("pgbench", "-n", "-M", "prepared", "-c", "4", "-j", "1", "-R", str(rate - probes), "-T",
+                            str(int(SECONDS + 1)), "-D", f"hot={HOT}", "-f", ROOT + "/bench/move.pgbench", db, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
         ms = Probe(writer, listener, SOURCE_PROBE).run(probes, SECONDS)
         cpu, took = cpu_s(w.pid) - before, time.monotonic() - took
         out = load.communicate()[0]
@@ -345,7 +352,8 @@ def start(bench):
         w.start()
         times.append(w.wait_ready() * 1e3)
     size = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(w.data) for f in files) / 1e6
-    bench.table.add("cold start to /readyz", f"median of 5, {size:.0f} MB of data", 0, f"{quantile(times, .5):.0f} ms (max {max(times):.0f})",
+    bench.table.add("cold start to /readyz", f"median of 5, {size:.0f} MB of data", 0,
+        f"{quantile(times, .5):.0f} ms (max {max(times):.0f})",
                     required=[under("start", quantile(times, .5), 200, " ms")])
     pg, times = source.connect(db), []
     load = source.start("pgbench", "-n", "-M", "prepared", "-c", "2", "-j", "1", "-R", "1000", "-T", "60", "-D", f"hot={HOT}", "-f",

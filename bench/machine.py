@@ -108,9 +108,11 @@ class Cluster:
     def __init__(self, dir):
         self.dir = dir
         env = dict(os.environ, PG_EXTRA="\n".join(self.SETTINGS), PG_BIN=PG_BIN)
-        self.base = subprocess.run([ROOT + "/scripts/postgres.sh", "start", dir], env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.base = subprocess.run([ROOT + "/scripts/postgres.sh", "start", dir], env=env, check=True, stdout=subprocess.PIPE,
+            text=True).stdout.strip()
         self.part = dict(x.split("=", 1) for x in self.base.split())
-        self.env = dict(os.environ, PGHOST=self.part["host"], PGPORT=self.part["port"], PGUSER=self.part["user"], PGPASSWORD=self.part["password"])
+        self.env = dict(os.environ, PGHOST=self.part["host"], PGPORT=self.part["port"], PGUSER=self.part["user"],
+            PGPASSWORD=self.part["password"])
 
     def dsn(self, db):
         return self.base.replace("dbname=postgres", "dbname=" + db)

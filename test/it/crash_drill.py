@@ -3,8 +3,10 @@
 
     crash_drill.py WALMILL ROOT [kills [crashes]]
 
-A throwaway cluster, a data directory, the demo's schema and job and one job more. A writer that never stops sends transactions, and starts over when
-its connection dies. walmill is killed with SIGKILL at random moments, PostgreSQL stopped with -m immediate. Needs the server's binaries and psql.
+A throwaway cluster, a data directory, the demo's schema and job and one job more. A writer that never stops sends
+transactions, and starts over when its connection dies.
+walmill is killed with SIGKILL at random moments, PostgreSQL stopped with -m immediate. Needs the server's
+binaries and psql.
 Run by meson (suite it); ends with 77 (skipped) on a machine without PostgreSQL.
 """
 import glob
@@ -32,9 +34,11 @@ SELECT l.grp, r.grp, count(*), sum(l.amount) FROM shop.left_side l LEFT JOIN sho
 INSERT INTO kept.whole (n, total) SELECT count(*), sum(amount) FROM shop.left_side;
 """
 CHECKS = {
-    "kept.pairs": "SELECT l.grp, r.grp, count(*), sum(l.amount) FROM shop.left_side l LEFT JOIN shop.right_side r ON r.id = l.ref GROUP BY l.grp, r.grp",
+    "kept.pairs": "SELECT l.grp, r.grp, count(*), sum(l.amount) "
+                  "FROM shop.left_side l LEFT JOIN shop.right_side r ON r.id = l.ref GROUP BY l.grp, r.grp",
     "kept.whole": "SELECT count(*), sum(amount) FROM shop.left_side",
-    "analytics.intervention_geo_view": "SELECT id, latitude, longitude, status, technician_id, planned_at, updated_at FROM public.interventions "
+    "analytics.intervention_geo_view": "SELECT id, latitude, longitude, status, technician_id, planned_at, updated_at "
+                                       "FROM public.interventions "
                                        "WHERE latitude IS NOT NULL AND longitude IS NOT NULL",
 }
 COLUMNS = {"analytics.intervention_geo_view": "intervention_id, latitude, longitude, status, technician_id, planned_at, updated_at"}
@@ -68,7 +72,8 @@ class Postgres:
             os.chown(top, pwd.getpwnam("postgres").pw_uid, -1)
         self.run("initdb", "-D", self.dir, "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8")
         with open(os.path.join(self.dir, "postgresql.conf"), "a") as conf:
-            conf.write("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nwal_level = logical\nmax_replication_slots = 20\n"
+            conf.write("port = %d\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nwal_level = logical\n"
+                       "max_replication_slots = 20\n"
                        "max_wal_senders = 20\nrestart_after_crash = on\n" % self.port)
 
     def run(self, name, *args):
@@ -84,7 +89,8 @@ class Postgres:
         return "host=127.0.0.1 port=%d user=postgres dbname=%s" % (self.port, db)
 
     def sql(self, text, db="app"):
-        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.dsn(db)], input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.dsn(db)], input=text, capture_output=True,
+                              text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
@@ -108,8 +114,10 @@ class Writer(threading.Thread):
                 f"DELETE FROM shop.left_side WHERE id = {i};",
                 f"INSERT INTO shop.right_side VALUES ({i % 60}, {g}) ON CONFLICT (id) DO UPDATE SET grp = EXCLUDED.grp;",
                 f"DELETE FROM shop.right_side WHERE id = {i % 60};",
-                f"INSERT INTO public.interventions (reference, title, planned_at, latitude, longitude) VALUES ('R' || nextval('shop.refs'), 't', now(), {i / 10}, 1);",
-                f"UPDATE public.interventions SET status = 'COMPLETED', started_at = now() - interval '1 hour', completed_at = now() WHERE id % 40 = {i % 40};",
+                f"INSERT INTO public.interventions (reference, title, planned_at, latitude, longitude) "
+                 f"VALUES ('R' || nextval('shop.refs'), 't', now(), {i / 10}, 1);",
+                f"UPDATE public.interventions SET status = 'COMPLETED', started_at = now() - interval '1 hour', completed_at = now() "
+                 f"WHERE id % 40 = {i % 40};",
                 f"DELETE FROM public.interventions WHERE id % 50 = {i % 50};",
             ]))
         out.append(r.choice(["COMMIT;", "COMMIT;", "COMMIT;", "ROLLBACK;"]))
@@ -117,7 +125,8 @@ class Writer(threading.Thread):
 
     def run(self):
         while not self.leave.is_set():
-            psql = subprocess.Popen(["psql", "-Xq", self.server.dsn()], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+            psql = subprocess.Popen(["psql", "-Xq", self.server.dsn()], stdin=subprocess.PIPE,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
             try:
                 while not self.leave.is_set() and psql.poll() is None:
                     psql.stdin.write(self.transaction())
@@ -165,7 +174,8 @@ def differences(server):
     out = []
     for table, query in CHECKS.items():
         target = "SELECT %s FROM %s" % (COLUMNS.get(table, "*"), table)
-        n = server.sql("SELECT (SELECT count(*) FROM (%s EXCEPT ALL %s) a), (SELECT count(*) FROM (%s EXCEPT ALL %s) b)" % (query, target, target, query))
+        n = server.sql("SELECT (SELECT count(*) FROM (%s EXCEPT ALL %s) a), (SELECT count(*) FROM (%s EXCEPT ALL %s) b)"
+                       % (query, target, target, query))
         if n != "0|0":
             out.append("%s: missing|too many = %s" % (table, n))
     return out

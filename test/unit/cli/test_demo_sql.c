@@ -16,13 +16,14 @@ static struct pgtemp *server;
 static PGconn *conn;
 static struct buf job = {.max = 1 << 20};
 
+/* Every status on every day from 38 days back to tomorrow, so that at any hour each zone's today has something finished. */
 static const char rows_sql[] =
 	"INSERT INTO users (email, full_name) SELECT 't' || i || '@example.org', 'T ' || i FROM generate_series(1, 20) i;"
 	"INSERT INTO interventions (reference, title, status, planned_at, started_at, completed_at, technician_id, latitude, longitude)"
 	" SELECT 'R-' || i, 'T', (ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED','VALIDATED'])[1 + i * 7 % 4], p,"
 	"  CASE WHEN i % 5 > 0 THEN p END, CASE WHEN i % 3 > 0 THEN p + i % 90000 * interval '1.000123 second' END,"
 	"  nullif(i % 21, 0), CASE WHEN i % 13 > 0 THEN 40 + i % 100 / 100.0 END, CASE WHEN i % 11 > 0 THEN -74 END"
-	" FROM (SELECT i, date_trunc('day', now()) - i % 40 * interval '1 day' + i * 7919 % 86400 * interval '1 second' AS p"
+	" FROM (SELECT i, date_trunc('day', now()) + (1 - i / 4 % 40) * interval '1 day' + i * 7919 % 86400 * interval '1 second' AS p"
 	"       FROM generate_series(1, 8000) i) s;"
 	/* days on which the clocks change, and a day with nothing finished */
 	"INSERT INTO interventions (reference, title, status, planned_at) VALUES"
