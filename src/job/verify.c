@@ -92,14 +92,18 @@ int hold_serve(struct job *j, struct err *err)
 {
 	if (phase_now(j) != HOLD_WANTED || !j->ready || j->in_snapshot)
 		return 0;
-	phase_set(j, HOLD_STILL, NULL);
-	/* until the other side lets go, whatever else is asked: it reads the plan meanwhile, and it has a deadline */
+	/*
+	 * Until the other side lets go, whatever else is asked: it reads the plan meanwhile, and it has a deadline. WANTED may also be
+	 * the next one's wish, who came before this thread saw the last one let go.
+	 */
 	for (;;) {
 		uint64_t seen = wake_seen(&j->held);
 		enum hold_phase p = phase_now(j);
 
 		if (p == HOLD_NONE)
 			return 0;
+		if (p == HOLD_WANTED)
+			phase_set(j, HOLD_STILL, NULL);
 		if (p == HOLD_ADVANCE && advance(j, err)) {
 			phase_set(j, HOLD_REFUSED, err); /* this session ends, and the next one knows nothing of the hold */
 			return -1;
