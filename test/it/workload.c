@@ -245,8 +245,11 @@ static void change_items(struct workload *l)
 	case 3:
 		world_sql(l->w, "DELETE FROM shop.items WHERE order_id = %u", id(l));
 		break;
-	default: /* every line's key changes */
-		world_sql(l->w, "UPDATE shop.items SET line = line + 100 WHERE order_id = %u AND line < 100", id(l));
+	default: /* every line's key changes, to a free one */
+		world_sql(l->w,
+			"UPDATE shop.items i SET line = line + 100 WHERE order_id = %u AND line < 100 AND NOT EXISTS (SELECT FROM shop.items o "
+			"WHERE o.order_id = i.order_id AND o.line = i.line + 100)",
+			id(l));
 		break;
 	}
 }
