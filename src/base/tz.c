@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/calendar.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -58,28 +59,7 @@ struct tz_cache {
 
 /* ---- calendar ---- */
 
-/* Days since 1970-01-01 of a proleptic Gregorian date (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
-static int64_t days_from_civil(int64_t y, int m, int d)
-{
-	int64_t era, yoe, doy, doe;
-
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	yoe = y - era * 400;
-	doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-	return era * 146097 + doe - 719468;
-}
-
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-static int64_t year_of(int64_t s)
-{
-	int64_t z = floor_div(s, DAY_S) + 719468, era = floor_div(z, 146097), doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-
-	return yoe + era * 400 + ((5 * doy + 2) / 153 >= 10);
-}
+static int64_t year_of(int64_t s) { return calendar_of_days(floor_div(s, DAY_S)).year; }
 
 static bool is_leap(int64_t y) { return y % 4 == 0 && (y % 100 != 0 || y % 400 == 0); }
 
@@ -92,13 +72,13 @@ static int64_t rule_date_at(const struct rule_date *r, int64_t y)
 
 	switch (r->form) {
 	case 'J':
-		day = days_from_civil(y, 1, 1) + r->day - 1 + (is_leap(y) && r->day >= 60);
+		day = calendar_days(y, 1, 1) + r->day - 1 + (is_leap(y) && r->day >= 60);
 		break;
 	case 'D':
-		day = days_from_civil(y, 1, 1) + r->day;
+		day = calendar_days(y, 1, 1) + r->day;
 		break;
 	default:
-		first = days_from_civil(y, r->month, 1);
+		first = calendar_days(y, r->month, 1);
 		wday = (int)((first + 4) % 7 + 7) % 7;     /* 1970-01-01 was a Thursday */
 		length = lengths[r->month - 1] + (r->month == 2 && is_leap(y));
 		day = (r->day - wday + 7) % 7 + (r->week - 1) * 7;

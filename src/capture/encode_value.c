@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/calendar.h"
 #include "base/js.h"
 #include "capture/encode_puts.h"
 
@@ -453,11 +454,6 @@ static void put_time_text(struct buf *b, int64_t us, int digits)
 		while (to[8 + n] == '0')
 			n--;
 	b->len += 1 + (size_t)n;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
 enum put_result put_date(struct buf *b, const struct value_encoder *e, struct view raw)

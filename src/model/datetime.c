@@ -18,35 +18,20 @@ static int out_of_range(struct err *err, const char *what)
 	return -1;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-/* ---- calendar (Howard Hinnant, "chrono-compatible low-level date algorithms"), shifted to 2000-01-01 ---- */
+/* ---- calendar, from 2000-01-01 ---- */
 
 enum { DAYS_TO_2000 = 10957 };
 
 int64_t civil_days(int64_t y, int m, int d)
 {
-	int64_t era, yoe, doy, doe;
-
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	yoe = y - era * 400;
-	doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-	return era * 146097 + doe - 719468 - DAYS_TO_2000;
+	return calendar_days(y, m, d) - DAYS_TO_2000;
 }
 
 struct civil civil_of_days(int64_t days)
 {
-	int64_t z = days + DAYS_TO_2000 + 719468, era = floor_div(z, 146097), doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153;
-	struct civil c = {.year = yoe + era * 400};
+	struct calendar_date d = calendar_of_days(days + DAYS_TO_2000);
 
-	c.day = (int)(doy - (153 * mp + 2) / 5 + 1);
-	c.month = (int)(mp < 10 ? mp + 3 : mp - 9);
-	c.year += c.month <= 2;
-	return c;
+	return (struct civil){.year = d.year, .month = d.month, .day = d.day};
 }
 
 struct civil civil_of_us(int64_t us)

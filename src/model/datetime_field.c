@@ -62,8 +62,6 @@ static int refuse(enum dt_field f, struct view name, enum value_kind kind, struc
 	return -1;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
 /* ---- parts of a civil date ---- */
 
 static int day_of_week(const struct civil *c)
