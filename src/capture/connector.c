@@ -118,8 +118,8 @@ static enum command command_now(struct connector *c, bool *ret_restart)
 }
 
 /*
- * An internal error of the server (class XX000, for example "could not map filenode" in decoding) depends on what else goes on there; a new
- * session decodes anew from the slot's restart point, so it is tried like a lost connection, with its text in the status meanwhile.
+ * An internal error of the server (class XX000) may depend on what else goes on there; a new session decodes anew from the slot's restart
+ * point, so it is tried like a lost connection, with its text in the status meanwhile.
  */
 static bool may_pass(const struct err *err)
 {

@@ -1,4 +1,4 @@
-/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), snapshot.c, streaming.c,
+/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), first_start.c, snapshot.c, streaming.c,
  * tables.c. */
 #ifndef WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
 #define WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
@@ -81,6 +81,10 @@ void connector_count(struct connector *c, const struct connector_counts *add);
 /* session.c: one session from connecting to its end; 0 = asked to leave. */
 int connector_session(struct connector *c, struct err *err);
 void connector_session_end(struct connector *c);
+void put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n);
+
+/* first_start.c: slot, cut and snapshot (or none, as configured); leaves start_lsn. */
+int connector_first_start(struct connector *c, const struct pg_slot *slot, struct pg_table_ref *tables, uint32_t n, struct err *err);
 
 /* tables.c */
 void tables_forget(struct connector *c);

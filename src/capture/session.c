@@ -1,6 +1,6 @@
 /*
- * One session of a connector: connect, compare what the server is with what the log says, make publication and slot, take the snapshot,
- * stream.
+ * One session of a connector: connect, compare what the server is with what the log says, make the publication, begin (first_start.c) or go
+ * on, stream.
  *
  * The comparisons are the ones that keep a gap from passing unseen (each has a test): another server, a server that lost WAL we have, a
  * slot that is gone, was made anew, or was moved by somebody else. All of them are ERR_LOST: the connector stops and says what to do.
@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "capture/connector_internal.h"
-
-enum { SLOT_DEADLINE_MS = 300000, SNAPSHOT_TRIES = 5 };
 
 /* ---- connecting and checking ---- */
 
@@ -93,7 +91,7 @@ static int check_position(struct connector *c, struct err *err)
 
 /* ---- publication ---- */
 
-static void put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n)
+void put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n)
 {
 	uint32_t i;
 
@@ -275,159 +273,6 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 	return 0;
 }
 
-static int slot_made_late(struct connector *c, struct err *err)
-{
-	struct pg_result *r;
-	struct err ignored = ERR_INIT;
-	struct pg_conn *look;
-
-	if (err->code != ERR_TIMEOUT)
-		return -1;
-	/* whom are we waiting for? */
-	if (pg_connect(&c->config->source, PG_CONN_PLAIN, "walmill", c->interrupt_fd, &look, &ignored))
-		return -1;
-	if (pg_query(look,
-			"SELECT pid, extract(epoch FROM pg_catalog.now() - xact_start)::int8, application_name FROM pg_catalog.pg_stat_activity "
-			"WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1",
-			0, NULL, &r, &ignored) == 0) {
-		if (pg_rows(r) == 1)
-			err_detail(err, "It waits for the transactions that are running; the oldest is of PID %s (%s), %s seconds old.",
-				pg_text(r, 0, 0), pg_text(r, 0, 2), pg_text(r, 0, 1));
-		pg_result_free(r);
-	}
-	pg_close(look);
-	return err_context(err, "could not create a replication slot");
-}
-
-/* ---- snapshot ---- */
-
-/*
- * The snapshot sees tables as of the slot's consistent point, but a table that was truncated or rewritten since then looks empty to it. So
- * the tables are locked against that only now (no lock is held while a slot is being made: it waits for transactions, and one of them may
- * wait for our lock), and then each one's file is compared with what the snapshot sees. 1 = one was, start over.
- */
-static int lock_tables(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
-{
-	struct buf sql = BUF_INIT(16 << 20);
-	struct pg_result *r;
-	int rc = -1;
-	uint32_t i;
-
-	buf_puts(&sql, "SET LOCAL lock_timeout = '700ms'; LOCK TABLE ");
-	put_table_list(&sql, tables, n);
-	buf_puts(&sql, " IN ACCESS SHARE MODE");
-	if (pg_exec(c->plain, buf_cstr(&sql), err)) {
-		if (err->code == ERR_BUSY || err->code == ERR_NOT_FOUND)
-			rc = 1;
-		goto out;
-	}
-	buf_clear(&sql);
-	buf_puts(&sql,
-		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
-		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
-	for (i = 0; i < n; i++)
-		buf_printf(&sql, "%s%u", i ? "," : "", tables[i].oid);
-	buf_puts(&sql, ")");
-	if (pg_query(c->plain, buf_cstr(&sql), 0, NULL, &r, err))
-		goto out;
-	rc = pg_int(r, 0, 0) > 0;
-	if (rc)
-		err_set(err, ERR_BUSY, "a table was truncated or rewritten while the snapshot was being made");
-	pg_result_free(r);
-out:
-	buf_release(&sql);
-	return rc;
-}
-
-/* Only the session that made it can. */
-static int drop_temporary(struct connector *c, struct view name, struct err *err)
-{
-	struct buf sql = BUF_INIT(256);
-	int rc;
-
-	buf_puts(&sql, "DROP_REPLICATION_SLOT ");
-	pg_put_ident(&sql, name);
-	rc = pg_exec(c->replication, buf_cstr(&sql), err);
-	buf_release(&sql);
-	return rc;
-}
-
-/* One attempt: 0 = done, 1 = start over, -1 = failed. The slot that gives the snapshot is the connector's own, or, when that exists
- * already, a temporary one: then the stream starts at the temporary one's consistent point. */
-static int try_snapshot(struct connector *c, bool own_slot, struct pg_table_ref *tables, uint32_t n, struct err *err)
-{
-	struct pg_slot_made made;
-	struct buf sql = BUF_INIT(256);
-	char temporary[64];
-	struct view name = c->config->slot;
-	int rc = -1;
-
-	connector_step_enter(c, STEP_SLOT);
-	if (!own_slot) {
-		snprintf(temporary, sizeof(temporary), "walmill_%d", pg_backend_pid(c->replication));
-		name = view_str(temporary);
-	}
-	pg_set_deadline(c->replication, SLOT_DEADLINE_MS);
-	if (pg_slot_create(c->replication, name, !own_slot, &made, err)) {
-		slot_made_late(c, err);
-		goto out;
-	}
-	connector_step_enter(c, STEP_SNAPSHOT);
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	if (pg_exec(c->plain, buf_cstr(&sql), err))
-		goto out;
-	rc = lock_tables(c, tables, n, err);
-	/* with the snapshot imported a temporary slot has done its work: kept, it would hold back WAL as long as this connection lives */
-	if (rc >= 0 && !own_slot && drop_temporary(c, name, err))
-		rc = -1;
-	if (rc == 0)
-		rc = snapshot_run(c, tables, n, made.consistent_point, err);
-	if (rc > 0) {
-		struct err ignored = ERR_INIT;
-
-		/* nothing was published yet: take all back and start over */
-		if (pg_exec(c->plain, "ROLLBACK", &ignored) || (own_slot && pg_slot_drop(c->plain, name, &ignored)))
-			rc = -1;
-	} else if (rc == 0) {
-		rc = pg_exec(c->plain, "COMMIT", err);
-		c->start_lsn = c->closed_lsn = made.consistent_point;
-		c->have_position = true;
-	}
-out:
-	buf_release(&sql);
-	return rc;
-}
-
-static int first_start(struct connector *c, const struct pg_slot *slot, struct pg_table_ref *tables, uint32_t n, struct err *err)
-{
-	struct pg_slot_made made;
-	bool own = !slot->exists;
-	int rc = 1, tries;
-
-	io_random(c->io, &c->incarnation, sizeof(c->incarnation));
-	if (c->config->snapshot == SNAPSHOT_NO_DATA) {
-		connector_step_enter(c, STEP_SLOT);
-		if (own) {
-			pg_set_deadline(c->replication, SLOT_DEADLINE_MS);
-			if (pg_slot_create(c->replication, c->config->slot, false, &made, err))
-				return slot_made_late(c, err);
-		}
-		c->start_lsn = own ? made.consistent_point : slot->confirmed_lsn;
-		c->closed_lsn = 0;
-		payload_begin(&c->payload);
-		if (c->out->ops->begin(c->out, err))
-			return -1;
-		c->have_position = true;
-		return unit_close(c, UNIT_PROGRESS, 0, c->start_lsn, c->start_lsn, 0, err);
-	}
-	for (tries = 0; rc > 0 && tries < SNAPSHOT_TRIES; tries++) {
-		err_clear(err);
-		rc = try_snapshot(c, own, tables, n, err);
-	}
-	return rc > 0 ? -1 : rc;
-}
-
 /* ---- the session ---- */
 
 static int load_position(struct connector *c, struct err *err)
@@ -468,7 +313,7 @@ static int prepare(struct connector *c, struct err *err)
 		return -1;
 	if (c->have_position)
 		return 0;
-	return first_start(c, &slot, tables, n, err);
+	return connector_first_start(c, &slot, tables, n, err);
 }
 
 int connector_session(struct connector *c, struct err *err)

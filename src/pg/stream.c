@@ -67,7 +67,7 @@ int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct p
 
 	buf_puts(&sql, "CREATE_REPLICATION_SLOT ");
 	pg_put_ident(&sql, name);
-	buf_printf(&sql, "%s LOGICAL pgoutput EXPORT_SNAPSHOT", temporary ? " TEMPORARY" : "");
+	buf_puts(&sql, temporary ? " TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT" : " LOGICAL pgoutput NOEXPORT_SNAPSHOT");
 	if (pg_query(c, buf_cstr(&sql), 0, NULL, &r, err))
 		goto out;
 	if (pg_rows(r) != 1 || !lsn_parse(pg_value(r, 0, 1), &ret->consistent_point)) {

@@ -26,11 +26,11 @@ int pg_timeline_end(struct pg_conn *c, uint32_t timeline, uint32_t current, lsn_
 
 struct pg_slot_made {
 	lsn_t consistent_point;
-	char snapshot[64];  /* to be imported by SET TRANSACTION SNAPSHOT; valid until this connection's next command */
+	char snapshot[64];  /* temporary slots: for SET TRANSACTION SNAPSHOT; valid until this connection's next command. Others: empty */
 };
 
 /*
- * CREATE_REPLICATION_SLOT ... LOGICAL pgoutput, exporting its snapshot. Waits for all transactions that are running now, however long they
+ * CREATE_REPLICATION_SLOT ... LOGICAL pgoutput; a temporary one, which ends with its connection, exports its snapshot. Waits for all transactions that are running now, however long they
  * take: set a deadline first; ERR_TIMEOUT then, and the connection is gone (the server drops the unfinished slot).
  */
 int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct pg_slot_made *ret, struct err *err) WM_MUST_USE;

@@ -464,6 +464,36 @@ static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gon
 	lab_free(l);
 }
 
+/*
+ * PostgreSQL's decoder does not follow catalog changes that commit while a slot waits for its first generation of transactions, and keeps
+ * the outdated picture for its stream until another catalog change comes: rows lose a column, or the decoder ends. Here a column comes in
+ * just that moment, and the second generation makes the decoder draw its picture without it.
+ */
+static void a_column_added_while_the_slot_is_made_is_in_the_stream(void **state)
+{
+	static const char waits[] = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND transactionid = '%s'";
+	struct lab *l = lab_new(server, "passing", "CREATE TABLE t (id bigint PRIMARY KEY, n int)");
+	PGconn *first, *second;
+	char xid[16];
+
+	first = open_transaction("passing", "", xid);
+	lab_start(l);
+	lab_wait_sql(l, waits, xid);
+	second = open_transaction("passing", "", xid);
+	lab_sql(l, "ALTER TABLE t ADD COLUMN added int");
+	PQfinish(first);
+	lab_wait_sql(l, waits, xid);
+	lab_sql(l, "CREATE TABLE another ()");
+	PQfinish(second);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "INSERT INTO t VALUES (1, 2, 3)");
+	lab_caught_up(l);
+	assert_int_equal(memlog_records(l->log, "passing.public.t"), 1);
+	if (!strstr(memlog_value(l->log, "passing.public.t", 0), "\"added\":3"))
+		fail_msg("the column is not in %s", memlog_value(l->log, "passing.public.t", 0));
+	lab_free(l);
+}
+
 static int start(void **state)
 {
 	struct pgtemp_options options = {.tcp = true};
@@ -492,6 +522,7 @@ int main(void)
 		cmocka_unit_test(truncate_is_an_event_at_its_place),
 		cmocka_unit_test(a_snapshot_under_writers_and_the_stream_make_the_table),
 		cmocka_unit_test(a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gone),
+		cmocka_unit_test(a_column_added_while_the_slot_is_made_is_in_the_stream),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -313,12 +313,8 @@ void workload_init(struct workload *l, struct world *w)
 {
 	const char *seed = getenv("WALMILL_SEED"), *truncates = getenv("WALMILL_TRUNCATES");
 
-	/*
-	 * TRUNCATE at random is off unless asked for (150: one change in 150): now and then PostgreSQL 15's own decoder ends with "could not
-	 * map filenode" on it, which stops every reader of the slot. test_job and test_connector_stream truncate without that.
-	 */
 	*l = (struct workload){.w = w, .random = seed ? strtoull(seed, NULL, 10) : 20240310};
-	l->truncates = truncates ? (unsigned)strtoul(truncates, NULL, 10) : 0;
+	l->truncates = truncates ? (unsigned)strtoul(truncates, NULL, 10) : 150;
 	fprintf(stderr, "WALMILL_SEED=%llu\n", (unsigned long long)l->random);
 	l->random = (l->random + 1) * UINT64_C(0x9E3779B97F4A7C15);
 }
