@@ -483,14 +483,28 @@ void flow_stats(const struct flow *f, struct flow_stats *ret)
 	}
 }
 
-int flow_next_source(const struct flow *f, uint32_t table, struct flow_cursor *c, struct view *ret)
-{
-	struct kv_entry *e = kv_next(&f->tables[table], &c->pos);
+struct dump {
+	void (*fn)(void *arg, struct view stored);
+	void *arg;
+};
 
-	if (!e)
-		return 0;
-	*ret = blob_view(e->value);
-	return 1;
+static void dump_entry(void *arg, struct kv_entry *e)
+{
+	struct dump *d = arg;
+
+	d->fn(d->arg, blob_view(e->value));
+}
+
+bool flow_dump(const struct flow *f, uint32_t table, uint64_t *from, size_t n, void (*fn)(void *arg, struct view stored), void *arg)
+{
+	struct dump d = {fn, arg};
+
+	return kv_walk(&f->tables[table], from, n, dump_entry, &d);
+}
+
+bool flow_knows(struct flow *f, uint32_t table, const struct value *row)
+{
+	return kv_find(&f->tables[table], pk_of(f, &f->job->tables[table], row)) != NULL;
 }
 
 int flow_restore(struct flow *f, uint32_t table, struct view stored, struct err *err)

@@ -82,8 +82,16 @@ struct flow_stats {
 };
 void flow_stats(const struct flow *f, struct flow_stats *ret);
 
-/* Source rows in stored form (value_store, column after column), for checkpoints: all other state is rebuilt by putting them in again. */
-int flow_next_source(const struct flow *f, uint32_t table, struct flow_cursor *c, struct view *ret);
+/*
+ * Source rows in stored form (value_store, column after column), for checkpoints: all other state is rebuilt by putting them in again.
+ *
+ * A dump goes in pieces of about n rows, with changes between them: *from begins at 0; false when that was the last piece. A row that is not
+ * changed meanwhile is in it exactly once, one that is may be there as before or after, or not at all when it came or went. So a dump is
+ * made right by folding the changes since its beginning on top.
+ */
+bool flow_dump(const struct flow *f, uint32_t table, uint64_t *from, size_t n, void (*fn)(void *arg, struct view stored), void *arg);
 int flow_restore(struct flow *f, uint32_t table, struct view stored, struct err *err) WM_MUST_USE;
+/* Whether a row of that primary key is known. */
+bool flow_knows(struct flow *f, uint32_t table, const struct value *row);
 
 #endif

@@ -1,4 +1,7 @@
-/* Keyed state; see kv.h. Removal shifts back what follows, so that there are no tombstones and look-ups stay short. */
+/*
+ * Keyed state; see kv.h. Removal shifts back what follows, so that there are no tombstones and look-ups stay short. Places are by the
+ * hash's top bits, so that a table that grows keeps its entries in order of their hashes, which is what kv_walk goes by.
+ */
 #include "flow/kv.h"
 
 #include "base/map.h"
@@ -14,9 +17,14 @@ void kv_release(struct kv *kv)
 	*kv = KV_INIT;
 }
 
+static size_t home(const struct kv *kv, uint64_t hash)
+{
+	return hash >> kv->shift;
+}
+
 static size_t find_slot(const struct kv *kv, struct view key, uint64_t hash)
 {
-	size_t i = hash & (kv->cap - 1);
+	size_t i = home(kv, hash);
 
 	while (kv->slots[i] && (kv->slots[i]->hash != hash || !view_eq(view_of(kv->slots[i]->key, kv->slots[i]->len), key)))
 		i = (i + 1) & (kv->cap - 1);
@@ -30,20 +38,20 @@ struct kv_entry *kv_find(const struct kv *kv, struct view key)
 
 static void grow(struct kv *kv)
 {
-	size_t cap = kv->cap ? kv->cap * 2 : 16, i, k;
-	struct kv_entry **slots = mem_zalloc(cap * sizeof(*slots));
+	struct kv bigger = {.cap = kv->cap ? kv->cap * 2 : 16, .count = kv->count, .shift = kv->cap ? kv->shift - 1 : 60};
+	size_t i, k;
 
+	bigger.slots = mem_zalloc(bigger.cap * sizeof(*bigger.slots));
 	for (i = 0; i < kv->cap; i++) {
 		if (!kv->slots[i])
 			continue;
-		for (k = kv->slots[i]->hash & (cap - 1); slots[k]; k = (k + 1) & (cap - 1))
+		for (k = home(&bigger, kv->slots[i]->hash); bigger.slots[k]; k = (k + 1) & (bigger.cap - 1))
 			;
-		slots[k] = kv->slots[i];
+		bigger.slots[k] = kv->slots[i];
 	}
 	mem_free(kv->slots);
-	kv->bytes += (cap - kv->cap) * sizeof(*slots);
-	kv->slots = slots;
-	kv->cap = cap;
+	bigger.bytes = kv->bytes + (bigger.cap - kv->cap) * sizeof(*bigger.slots);
+	*kv = bigger;
 }
 
 struct kv_entry *kv_put(struct kv *kv, struct view key)
@@ -71,7 +79,7 @@ struct kv_entry *kv_put(struct kv *kv, struct view key)
 
 void kv_remove(struct kv *kv, struct kv_entry *e)
 {
-	size_t i = e->hash & (kv->cap - 1), k, home;
+	size_t i = home(kv, e->hash), k;
 
 	while (kv->slots[i] != e)
 		i = (i + 1) & (kv->cap - 1);
@@ -79,9 +87,8 @@ void kv_remove(struct kv *kv, struct kv_entry *e)
 	kv->bytes -= sizeof(*e) + e->len + 16;
 	mem_free(e);
 	for (k = (i + 1) & (kv->cap - 1); kv->slots[k]; k = (k + 1) & (kv->cap - 1)) {
-		home = kv->slots[k]->hash & (kv->cap - 1);
 		/* an entry may move back to the hole unless its home lies behind it */
-		if (((k - home) & (kv->cap - 1)) >= ((k - i) & (kv->cap - 1))) {
+		if (((k - home(kv, kv->slots[k]->hash)) & (kv->cap - 1)) >= ((k - i) & (kv->cap - 1))) {
 			kv->slots[i] = kv->slots[k];
 			i = k;
 		}
@@ -95,6 +102,27 @@ struct kv_entry *kv_next(const struct kv *kv, size_t *pos)
 		if (kv->slots[(*pos)++])
 			return kv->slots[*pos - 1];
 	return NULL;
+}
+
+bool kv_walk(const struct kv *kv, uint64_t *from, size_t n, void (*fn)(void *arg, struct kv_entry *e), void *arg)
+{
+	size_t begin, end, i, steps;
+	uint64_t to;
+
+	if (kv->cap == 0)
+		return false;
+	begin = home(kv, *from);
+	end = n < kv->cap - begin ? begin + n : kv->cap;
+	to = end < kv->cap ? (uint64_t)end << kv->shift : 0;
+	/* entries stand at their home or behind it, with no gap between; behind the last slot comes the first */
+	for (i = begin, steps = 0; steps < kv->cap && (steps < end - begin || kv->slots[i]); i = (i + 1) & (kv->cap - 1), steps++) {
+		struct kv_entry *e = kv->slots[i];
+
+		if (e && e->hash >= *from && (to == 0 || e->hash < to))
+			fn(arg, e);
+	}
+	*from = to;
+	return to != 0;
 }
 
 struct blob *blob_new(struct view v)
