@@ -114,6 +114,18 @@ bool text_is(struct view v, const char *word)
 	return strlen(word) == v.len && text_starts(v, word);
 }
 
+void text_put_file_name(struct buf *b, const char *name)
+{
+	const char *p;
+
+	for (p = name; *p; p++) {
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '-' || (*p == '.' && p != name))
+			buf_putc(b, *p);
+		else
+			buf_printf(b, "_%02x", (unsigned char)*p);
+	}
+}
+
 size_t text_distance(struct view a, struct view b)
 {
 	size_t row[65], i, k;

@@ -31,6 +31,9 @@ struct view text_trim(struct view v);                       /* without ASCII bla
 bool text_is(struct view v, const char *word);              /* equal but for the case of ASCII letters */
 bool text_starts(struct view v, const char *prefix);        /* the same for a prefix */
 
+/* A name as the name of a file: letters, digits, - and . (not in front) as they are, any other byte as _ and two hex digits. */
+void text_put_file_name(struct buf *b, const char *name);
+
 /* How many single-byte changes (insert, remove, replace) lead from a to b, of which the first 64 bytes are looked at. */
 size_t text_distance(struct view a, struct view b);
 

@@ -87,7 +87,8 @@ static int open_registry(struct instance *in, struct err *err)
 {
 	struct registry_options o = {.io = io_system(), .log = in->log, .dir = settings_text(in->cli->settings, SET_DATA),
 				     .timezone = settings_text(in->cli->settings, SET_JOB_TIMEZONE),
-				     .job_memory = (size_t)settings_int(in->cli->settings, SET_JOB_MEMORY), .wake = &in->wake};
+				     .job_memory = (size_t)settings_int(in->cli->settings, SET_JOB_MEMORY),
+				     .checkpoint_interval_us = settings_int(in->cli->settings, SET_JOB_CHECKPOINT_INTERVAL), .wake = &in->wake};
 	const struct pg_params *target = *settings_text(in->cli->settings, SET_TARGET) ? &in->target : &in->source;
 
 	o.source = in->source;

@@ -34,6 +34,9 @@
 	X(SET_JOB_PIN_MAX_BYTES, "job.pin.max_bytes", BYTES, "0", "0", NULL, NULL, RUNTIME, \
 		"How much log a job's checkpoint may keep from being deleted. Beyond it the job gives way and needs a backfill. " \
 		"0: a quarter of the disk.") \
+	X(SET_JOB_CHECKPOINT_INTERVAL, "job.checkpoint.interval", DURATION, "10s", "100ms", "1d", NULL, START, \
+		"How often a job's state is written to the data directory, while it changes; never more than a twentieth of the time. A job that " \
+		"starts again folds only what the log has since then.") \
 	X(SET_JOB_MEMORY, "job.memory", BYTES, "1GiB", "16MiB", NULL, NULL, START, \
 		"Memory budget of one job's state. A job that needs more is FAILED with the figure, never killed.") \
 	X(SET_LOG_SEGMENT_BYTES, "log.segment_bytes", BYTES, "256MiB", "1MiB", "2GiB", NULL, START, \

@@ -9,12 +9,11 @@
 
 #include "base/mem.h"
 #include "job/job_int.h"
-#include "stream/log_out.h"
 
 enum {
 	BACKOFF_FIRST_US = 100000, BACKOFF_MOST_US = 10000000,
 	STEP_UNITS = 2000, STEP_US = 20000, /* how much is folded before results are rendered, when there is more to fold */
-	IDLE_US = 1000000, AHEAD_US = 30000000,
+	IDLE_US = 1000000,
 };
 
 const char *job_state_name(enum job_state s)
@@ -66,7 +65,7 @@ void job_set_state(struct job *j, enum job_state state, const struct err *why)
 		changed(j);
 }
 
-static int64_t clock_now(struct job *j)
+int64_t job_clock(struct job *j)
 {
 	int64_t now = io_now_us(j->env->io) - POSTGRES_EPOCH_US;
 
@@ -76,162 +75,22 @@ static int64_t clock_now(struct job *j)
 	return j->clock;
 }
 
-/* ---- starting ---- */
-
-static int take_over_position(struct job *j, struct err *err)
-{
-	uint64_t rows;
-	uint32_t i;
-
-	if (sink_connect(j->sink, &j->target, err))
-		return -1;
-	if (j->target.exists || j->options.replace) {
-		j->first_write_replaces = !j->target.exists || strcmp(j->target.definition, j->definition) != 0 ||
-			strcmp(j->target.connector, j->connector) != 0;
-		return 0;
-	}
-	for (i = 0; i < j->plan->nstatements; i++) {
-		const struct sql_statement *st = &j->plan->statements[i];
-
-		if (sink_target_rows(j->sink, i, &rows, err))
-			return -1;
-		if (rows) {
-			err_set(err, ERR_EXISTS, "target table \"%s.%s\" has %llu rows already", st->target_schema ? st->target_schema : "public",
-				st->target_table, (unsigned long long)rows);
-			return err_hint(err, "Empty it, or submit the job with --replace: then table and result are made equal in one transaction.");
-		}
-	}
-	j->first_write_replaces = true;
-	return 0;
-}
-
-/* The connector must have got as far as its first position before the log can be read. */
-static int connector_position(struct job *j, struct unit_payload *ret, struct arena *a, bool *ret_found, struct err *err)
-{
-	struct buf b = BUF_INIT((size_t)1 << 30);
-	uint64_t seq;
-	int rc = -1;
-
-	*ret_found = false;
-	if (log_out_position(j->env->log, view_str(j->connector), &b, &seq, err))
-		goto out;
-	if (b.len) {
-		if (unit_payload_load(arena_view(a, buf_view(&b)), a, ret, err))
-			goto out;
-		*ret_found = true;
-	}
-	rc = 0;
-out:
-	buf_release(&b);
-	return rc;
-}
-
-static int wait_for_connector(struct job *j, struct unit_payload *ret, struct arena *a, struct err *err)
-{
-	struct wake *wake = log_wake(j->env->log);
-	bool found;
-
-	for (;;) {
-		uint64_t seen = wake_seen(wake);
-
-		if (job_must_leave(j))
-			return err_set(err, ERR_CANCELED, "asked to stop");
-		if (connector_position(j, ret, a, &found, err))
-			return -1;
-		if (found)
-			return 0;
-		job_step(j, "waiting for the snapshot");
-		wake_wait(wake, seen, IDLE_US);
-	}
-}
-
-/*
- * The target may be ahead of the log for a moment: a backfill's cut is newer than what the connector had logged, and then walmill was
- * stopped. When it stays so, somebody restored the log, or the target belongs to another.
- */
-static int check_target(struct job *j, struct unit_payload *p, struct arena *a, struct err *err)
-{
-	int64_t deadline = io_monotonic_us(j->env->io) + AHEAD_US;
-	struct wake *wake = log_wake(j->env->log);
-
-	if (!j->target.exists || j->first_write_replaces)
-		return 0;
-	if (j->target.system_id != p->system_id || j->target.incarnation != p->incarnation) {
-		j->first_write_replaces = true;
-		return 0;
-	}
-	while (j->target.commit_lsn > p->end_lsn && io_monotonic_us(j->env->io) < deadline) {
-		uint64_t seen = wake_seen(wake);
-		bool found;
-
-		if (job_must_leave(j))
-			return err_set(err, ERR_CANCELED, "asked to stop");
-		if (connector_position(j, p, a, &found, err))
-			return -1;
-		if (p->end_lsn >= j->target.commit_lsn)
-			break;
-		job_step(j, "waiting for the log");
-		wake_wait(wake, seen, IDLE_US);
-	}
-	if (j->target.commit_lsn > p->end_lsn) {
-		err_set(err, ERR_LOST, "the target's tables are at " LSN_FORMAT ", ahead of the log, which ends at " LSN_FORMAT,
-			LSN_ARGS(j->target.commit_lsn), LSN_ARGS(p->end_lsn));
-		return err_hint(
-			err, "The log was restored from an older state. Run walmill job repair %s to build the tables anew from the source.", j->name);
-	}
-	return 0;
-}
-
-static int initial_state(struct job *j, bool repair, struct err *err)
-{
-	struct arena a = ARENA_INIT;
-	struct unit_payload p;
-	uint64_t first, last, seq;
-	int rc = -1;
-
-	if (repair)
-		j->first_write_replaces = true; /* whatever the target says of itself */
-	if (wait_for_connector(j, &p, &a, err) || check_target(j, &p, &a, err) || job_load_schemas(j, err))
-		goto out;
-	j->incarnation = p.incarnation;
-	j->system_id = p.system_id;
-	j->folded_lsn = j->passed_lsn = j->skip_below = 0;
-	j->in_snapshot = j->pending = false;
-	/* replay is at the target's clock, so that what stands there is what the flow has when it gets to its position */
-	if (j->target.exists && j->target.clock_us > j->clock)
-		j->clock = j->target.clock_us;
-	if (flow_step_begin(j->flow, j->target.exists && !j->first_write_replaces ? j->clock : clock_now(j), err))
-		goto out;
-	job_step(j, "reading the log");
-	rc = repair ? 1 : follow_find_start(j, &seq, err);
-	if (rc < 0)
-		goto out;
-	if (rc > 0) {
-		/* the log alone does not say what the tables held: read them. Units logged up to now commit below the cut. */
-		job_step(j, "backfill");
-		log_unit_span(j->env->log, &first, &last);
-		seq = last + 1;
-		rc = backfill_run(j, err);
-		/* tables as of now may be newer than what the target has: they are made equal in one write */
-		j->first_write_replaces = true;
-	}
-	if (rc == 0)
-		j->cursor = log_cursor_open(j->env->log, seq);
-out:
-	arena_release(&a);
-	return rc;
-}
-
 /* ---- following ---- */
+
+void job_fill_position(const struct job *j, struct sink_position *ret)
+{
+	*ret = (struct sink_position){
+		.exists = true, .incarnation = j->incarnation, .system_id = j->system_id, .commit_lsn = j->folded_lsn, .clock_us = j->clock};
+	snprintf(ret->connector, sizeof(ret->connector), "%s", j->connector);
+	snprintf(ret->definition, sizeof(ret->definition), "%s", j->definition);
+}
 
 static int write_results(struct job *j, struct err *err)
 {
-	struct sink_position to = {
-		.exists = true, .incarnation = j->incarnation, .system_id = j->system_id, .commit_lsn = j->folded_lsn, .clock_us = j->clock};
+	struct sink_position to;
 	uint64_t rows;
 
-	snprintf(to.connector, sizeof(to.connector), "%s", j->connector);
-	snprintf(to.definition, sizeof(to.definition), "%s", j->definition);
+	job_fill_position(j, &to);
 	if (j->first_write_replaces ? sink_replace(j->sink, j->flow, &to, &rows, err) : sink_write(j->sink, j->flow, &to, false, &rows, err))
 		return -1;
 	flow_written(j->flow);
@@ -275,7 +134,7 @@ static int finish_step(struct job *j, struct err *err)
 	return 0;
 }
 
-static void publish_status(struct job *j, uint64_t next)
+void job_publish(struct job *j)
 {
 	struct flow_stats st;
 
@@ -283,7 +142,7 @@ static void publish_status(struct job *j, uint64_t next)
 	lock_take(&j->lock);
 	j->status.position = j->folded_lsn;
 	j->status.clock_us = j->clock;
-	j->status.next_unit = next;
+	j->status.next_unit = j->next_unit;
 	j->status.source_us = j->source_us;
 	j->status.state_bytes = st.bytes;
 	j->status.source_rows = st.source_rows;
@@ -312,7 +171,17 @@ static int beyond(struct job *j, lsn_t limit, const struct log_unit_info *info, 
 	return rc;
 }
 
-int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, struct err *err)
+/* Numbers of units have no gap: what is missing was removed. The next session finds another start. */
+static int log_overtaken(struct job *j, struct err *err)
+{
+	err_set(err, ERR_LOST, "units %llu to %llu of the log were removed before job \"%s\" had read them", (unsigned long long)j->next_unit,
+		(unsigned long long)j->pending_unit.seq - 1, j->name);
+	err_hint(err, "The job starts again from the source's tables. Let it keep more log with job.pin.max_bytes.");
+	err->retriable = true;
+	return -1;
+}
+
+int follow_some(struct job *j, lsn_t limit, bool *ret_more, struct err *err)
 {
 	int64_t begin = io_monotonic_us(j->env->io);
 	unsigned n;
@@ -325,6 +194,8 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 			rc = log_cursor_next(j->cursor, &j->pending_unit, err);
 			if (rc <= 0)
 				return rc;
+			if (j->pending_unit.seq != j->next_unit)
+				return log_overtaken(j, err);
 			j->pending = true;
 		}
 		if (beyond(j, limit, &j->pending_unit, &stop, err))
@@ -336,7 +207,7 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 		j->pending = false;
 		if (follow_unit(j, &j->pending_unit, err))
 			return -1;
-		*ret_next = j->pending_unit.seq + 1;
+		j->next_unit = j->pending_unit.seq + 1;
 		j->units++;
 		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > STEP_US)
 			break;
@@ -348,15 +219,14 @@ int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, 
 /* One round: time, units, results. */
 static int round_once(struct job *j, bool *ret_more, struct err *err)
 {
-	uint64_t next = j->status.next_unit;
 	bool replaying = !j->ready && j->target.exists && !j->first_write_replaces;
 	int rc;
 
 	/* a replay stays at the target's clock until it is where the target is */
-	if (!replaying && flow_step_begin(j->flow, clock_now(j), err))
+	if (!replaying && flow_step_begin(j->flow, job_clock(j), err))
 		return -1;
 	/* and folds nothing that the target does not have: its position need not be that of a unit, a backfill's cut lies between two */
-	rc = follow_some(j, replaying ? j->target.commit_lsn + 1 : 0, &next, ret_more, err);
+	rc = follow_some(j, replaying ? j->target.commit_lsn + 1 : 0, ret_more, err);
 	if (rc) {
 		struct err ignored = ERR_INIT;
 
@@ -367,7 +237,7 @@ static int round_once(struct job *j, bool *ret_more, struct err *err)
 	}
 	if (finish_step(j, err))
 		return -1;
-	publish_status(j, next);
+	job_publish(j);
 	return 0;
 }
 
@@ -388,10 +258,12 @@ static int follow(struct job *j, struct err *err)
 
 		if (job_must_leave(j))
 			return 0;
-		if (hold_serve(j, err) || round_once(j, &more, err))
+		if (hold_serve(j, err) || round_once(j, &more, err) || checkpoint_turn(j, &more, err))
 			return -1;
 		if (more)
 			continue;
+		if (sink_check(j->sink, err))
+			return -1;
 		tick = flow_next_tick(j->flow);
 		wait = tick == TZ_NEVER ? IDLE_US : tick - j->clock;
 		wake_wait(wake, seen, wait < 0 ? 0 : wait > IDLE_US ? IDLE_US : wait);
@@ -408,11 +280,12 @@ static int session(struct job *j, bool repair, struct err *err)
 	job_step(j, "planning");
 	rc = job_make_plan(j, err);
 	if (rc == 0)
-		rc = take_over_position(j, err);
-	if (rc == 0)
-		rc = initial_state(j, repair, err);
+		rc = job_find_start(j, repair, err);
 	if (rc == 0)
 		rc = follow(j, err);
+	if (rc == 0)
+		checkpoint_last(j);
+	checkpoint_abandon(j);
 	job_drop_plan(j);
 	return rc;
 }
@@ -442,8 +315,7 @@ static void forget_position(struct job *j)
 	if (job_make_plan(j, &err) || sink_forget(j->sink, &err))
 		err_clear(&err);
 	job_drop_plan(j);
-	if (log_pin_clear(j->env->log, j->name, &err))
-		err_clear(&err);
+	checkpoint_forget(j);
 }
 
 /* Sessions until told otherwise or until one fails for good; true when it failed. */

@@ -35,6 +35,8 @@ struct job_env {
 	struct pg_params target;
 	const char *timezone;             /* job.timezone */
 	size_t memory_max;                /* job.memory */
+	const char *checkpoint_dir;       /* must exist; NULL = jobs keep no checkpoints */
+	int64_t checkpoint_interval_us;
 	struct wake *outside;             /* signalled on changes; may be NULL */
 	/*
 	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with
@@ -64,8 +66,19 @@ struct job_counts {
 	uint64_t units, records, rows_written, writes, checkpoints, ticks;
 };
 
+/* The newest checkpoint, and what became of the last try. */
+struct job_checkpoint {
+	uint64_t failed;           /* so many tries since the job started */
+	int64_t at_us;             /* when it was published, since 1970; 0 = none since the job started */
+	int64_t took_us;
+	uint64_t rows, bytes, unit;  /* unit: the log is needed from here on */
+	struct err error;          /* of the last try */
+};
+
 struct job_status {
 	enum job_state state;
+	char from[16];             /* where this session began: "checkpoint", "log" (the connector's snapshot in it), "tables"; "" = not yet */
+	bool kept;                 /* the target's tables are the job's own, right as of an earlier position at least */
 	char step[32];             /* "planning", "reading the log", "backfill", "following" */
 	char connector[256];
 	lsn_t position;            /* commit LSN up to which the tables are right */
@@ -77,6 +90,7 @@ struct job_status {
 	size_t state_bytes;
 	uint64_t source_rows, result_rows;
 	struct job_counts counts;
+	struct job_checkpoint checkpoint;
 	struct err error;
 };
 

@@ -1,9 +1,10 @@
-/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), follow.c (units into the flow), backfill.c,
- * verify.c. */
+/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), start.c (where it begins), follow.c (units into the
+ * flow), backfill.c, checkpoint.c, verify.c. */
 #ifndef WALMILL_JOB_JOB_INT_H
 #define WALMILL_JOB_JOB_INT_H
 
 #include "flow/flow.h"
+#include "job/ckpt_file.h"
 #include "job/job.h"
 #include "model/schema.h"
 #include "sink/sink.h"
@@ -47,6 +48,28 @@ struct hold {
 	struct err error;
 };
 
+/* A checkpoint in the making, and when the next one is due; see checkpoint.c. */
+enum checkpoint_phase {
+	CHECKPOINT_NONE,
+	CHECKPOINT_ROWS,        /* rows go to the writer, between steps */
+	CHECKPOINT_SYNC,        /* the file is being synced */
+	CHECKPOINT_TARGET,      /* the target must have the position durably */
+	CHECKPOINT_PUBLISH,     /* the file is being given its name */
+};
+
+struct checkpoint {
+	enum checkpoint_phase phase;
+	struct ckpt_writer *writer;
+	struct buf chunk;
+	uint32_t table;         /* whose rows are being dumped, from hash `from` on */
+	uint64_t from;
+	uint64_t begin_unit, end_unit, rows;
+	uint64_t incarnation;
+	lsn_t end_lsn;
+	int64_t begun_us, due_us;       /* monotonic */
+	uint64_t units_at_last, changes_at_last; /* of the job, when the last one began */
+};
+
 struct job {
 	const struct job_env *env;
 	char *name;
@@ -79,6 +102,10 @@ struct job {
 	struct log_cursor *cursor;
 	struct arena scratch;
 	uint64_t incarnation, system_id;
+	uint64_t next_unit;               /* of the log: the first one that is not in the flow */
+	uint64_t window_end;              /* the checkpoint's rows are those of some unit before this one */
+	struct checkpoint checkpoint;
+	uint64_t changes;                 /* units that concerned the job */
 	uint64_t units, records;          /* folded, all sessions together; status.counts has them after each step */
 	lsn_t folded_lsn;                 /* commit LSN of the newest unit in the flow */
 	lsn_t passed_lsn;                 /* end LSN of the newest unit seen, progress included */
@@ -96,6 +123,9 @@ struct job {
 bool job_must_leave(struct job *j);
 void job_step(struct job *j, const char *step);
 void job_set_state(struct job *j, enum job_state state, const struct err *why);
+int64_t job_clock(struct job *j);       /* now, or the last one's time while the system's clock is behind it */
+void job_publish(struct job *j);        /* what status shows of position and counts */
+void job_fill_position(const struct job *j, struct sink_position *ret);
 
 /* plan.c */
 int job_make_plan(struct job *j, struct err *err);
@@ -109,12 +139,24 @@ int follow_unit(struct job *j, const struct log_unit_info *info, struct err *err
 /* Finds the snapshot that the log still holds and sets the cursor to its first part; 0 = found, 1 = there is none. */
 int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err);
 
+/* start.c: takes the target's position over and leaves flow and cursor where the log goes on */
+int job_find_start(struct job *j, bool repair, struct err *err);
+
+/* checkpoint.c */
+/* Between two steps: begins, goes on with or ends a checkpoint, for a millisecond or two. *ret_more is set when it wants another turn at
+ * once. */
+int checkpoint_turn(struct job *j, bool *ret_more, struct err *err);
+void checkpoint_last(struct job *j);      /* before the job leaves: one more, if something was folded since the last */
+void checkpoint_abandon(struct job *j);   /* takes back what is in the making */
+void checkpoint_forget(struct job *j);    /* removes file and pin */
+/* 0 = the flow has the checkpoint's rows, units from *ret_seq on are to be folded on top; 1 = there is none that fits. */
+int checkpoint_load(struct job *j, uint64_t *ret_seq, struct err *err);
+
 /* backfill.c: the source's tables at a cut into the flow */
 int backfill_run(struct job *j, struct err *err);
 
-/* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. *ret_next: number behind the last unit
- * folded. */
-int follow_some(struct job *j, lsn_t limit, uint64_t *ret_next, bool *ret_more, struct err *err);
+/* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. */
+int follow_some(struct job *j, lsn_t limit, bool *ret_more, struct err *err);
 int follow_finish(struct job *j, struct err *err);
 
 /* verify.c, on the job's thread, between two steps: serves a request to stand still; returns when it is over. */

@@ -406,6 +406,7 @@ bool registry_job_with(struct registry *r, struct view name_or_id, void (*fn)(vo
 int registry_open(const struct registry_options *o, struct registry **ret, struct err *err)
 {
 	struct registry *r = mem_zalloc(sizeof(*r));
+	struct buf checkpoints = BUF_INIT(1 << 16);
 	uint32_t i;
 
 	r->o = *o;
@@ -419,11 +420,16 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 		.target = r->target,
 		.timezone = o->timezone,
 		.memory_max = o->job_memory,
+		.checkpoint_interval_us = o->checkpoint_interval_us,
 		.outside = o->wake,
 		.connector_of = connector_of,
 		.any_source = any_source,
 		.arg = r};
-	if (registry_load(r, err)) {
+	buf_printf(&checkpoints, "%s/checkpoints", o->dir);
+	r->checkpoint_dir = mem_strdup(buf_cstr(&checkpoints));
+	buf_release(&checkpoints);
+	r->env.checkpoint_dir = r->checkpoint_dir;
+	if (io_make_dir(o->io, r->checkpoint_dir, err) || registry_load(r, err)) {
 		registry_close(r);
 		return -1;
 	}
@@ -470,6 +476,7 @@ void registry_close(struct registry *r)
 	tz_cache_release(r->zones);
 	lock_release(&r->lock);
 	mem_free(r->dir);
+	mem_free(r->checkpoint_dir);
 	mem_free(r);
 }
 
@@ -495,8 +502,9 @@ void registry_readiness(struct registry *r, struct buf *into)
 		job_status(r->jobs[i]->pub.job, &s);
 		if (s.state == JOB_FAILED || s.state == JOB_DEGRADED)
 			buf_printf(into, "job %s is %s: %s\n", job_name(r->jobs[i]->pub.job), job_state_name(s.state), s.error.text);
-		else if (s.state == JOB_INITIALIZING || s.state == JOB_CREATED)
-			buf_printf(into, "job %s is catching up (%s)\n", job_name(r->jobs[i]->pub.job), s.step);
+		else if ((s.state == JOB_INITIALIZING && !s.kept) || s.state == JOB_CREATED)
+			buf_printf(into, "job %s has not brought its tables up yet (%s%s%s)\n", job_name(r->jobs[i]->pub.job), s.step,
+				s.error.code ? ": " : "", s.error.text);
 	}
 	lock_drop(&r->lock);
 }

@@ -2,6 +2,7 @@
  * What runs in this instance: connectors and jobs by name, kept in the data directory, started again at the next start.
  *
  *   DIR/connectors/NAME.json   {"state":"RUNNING","config":{...}}: desired state (RUNNING, PAUSED, STOPPED) and configuration
+ *   DIR/checkpoints/NAME.ckpt  what the job starts from again (job/checkpoint.c); may be removed while walmill does not run
  *   DIR/jobs/NAME.sql          the job's text; first line "-- walmill: state=RUNNING replace=false id=HEX started=US"
  * (NAME with everything but letters, digits, - and . as _hex). Files are replaced whole, so that a crash leaves the old or the new one.
  *
@@ -24,6 +25,7 @@ struct registry_options {
 	enum capture_dialect dialect;
 	const char *timezone;
 	size_t job_memory;
+	int64_t checkpoint_interval_us;
 	struct wake *wake;               /* signalled on every change; may be NULL */
 };
 

@@ -4,19 +4,13 @@
 
 #include "base/js.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "job/registry_int.h"
 
 static void put_path(const struct registry *r, struct buf *b, const char *folder, const char *name, const char *ending)
 {
-	const char *p;
-
 	buf_printf(b, "%s/%s/", r->dir, folder);
-	for (p = name; *p; p++) {
-		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '-' || (*p == '.' && p != name))
-			buf_putc(b, *p);
-		else
-			buf_printf(b, "_%02x", (unsigned char)*p);
-	}
+	text_put_file_name(b, name);
 	buf_puts(b, ending);
 }
 

@@ -20,7 +20,7 @@ struct entry_job {
 
 struct registry {
 	struct registry_options o;
-	char *dir;
+	char *dir, *checkpoint_dir;
 	struct pg_params target;
 	struct tz_cache *zones;
 	struct job_env env;

@@ -47,7 +47,6 @@ static void phase_set(struct job *j, enum hold_phase p, const struct err *why)
 static int advance(struct job *j, struct err *err)
 {
 	struct wake *wake = log_wake(j->env->log);
-	uint64_t next = j->status.next_unit;
 	bool more;
 
 	if (j->hold.clock_us < j->clock) {
@@ -71,14 +70,12 @@ static int advance(struct job *j, struct err *err)
 			phase_set(j, HOLD_REFUSED, &why);
 			return 0;
 		}
-		if (follow_some(j, j->hold.cut, &next, &more, err))
+		if (follow_some(j, j->hold.cut, &more, err))
 			return -1;
 		if (j->passed_lsn >= j->hold.cut) {
-			if (follow_finish(j, err))
+			if (follow_finish(j, err) || sink_confirm(j->sink, err))
 				return -1;
-			lock_take(&j->lock);
-			j->status.next_unit = next;
-			lock_drop(&j->lock);
+			job_publish(j);
 			phase_set(j, HOLD_REACHED, NULL);
 			return 0;
 		}

@@ -237,6 +237,14 @@ bool pg_is_broken(const struct pg_conn *c)
 	return c->broken || PQstatus(c->pq) == CONNECTION_BAD;
 }
 
+int pg_check(struct pg_conn *c, struct err *err)
+{
+	if (!pg_is_broken(c) && PQconsumeInput(c->pq) && PQstatus(c->pq) == CONNECTION_OK)
+		return 0;
+	pg_result_error(c, NULL, err);
+	return -1;
+}
+
 int pg_fd(const struct pg_conn *c)
 {
 	return PQsocket(c->pq);

@@ -151,6 +151,40 @@ int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
 		err);
 }
 
+int sink_check(struct sink *s, struct err *err)
+{
+	return s->conn ? pg_check(s->conn, err) : err_set(err, ERR_CONNECTION, "the connection to the target is lost");
+}
+
+static int lost_ownership(const struct sink *s, struct err *err)
+{
+	err_set(err, ERR_STATE, "job \"%s\" is no longer owned by this walmill: its position in the target was changed by somebody else",
+		s->name);
+	return err_hint(err, "Two instances run the same job, or the position row was edited. Stop the other one, then resume the job.");
+}
+
+int sink_confirm(struct sink *s, struct err *err)
+{
+	const char *param = s->name;
+	struct pg_result *r;
+	bool same;
+	lsn_t lsn;
+
+	if (sink_check(s, err) ||
+	    pg_query(s->conn, "SELECT commit_lsn, clock_us, epoch FROM walmill.job_position WHERE job = $1", 1, &param, &r, err))
+		return -1;
+	same = !s->position.exists ? pg_rows(r) == 0 : pg_rows(r) == 1 && lsn_parse(pg_value(r, 0, 0), &lsn) && lsn == s->position.commit_lsn &&
+		pg_int(r, 0, 1) == s->position.clock_us && pg_int(r, 0, 2) == s->epoch;
+	pg_result_free(r);
+	return same ? 0 : lost_ownership(s, err);
+}
+
+void sink_set_deadline(struct sink *s, int64_t timeout_ms)
+{
+	if (s->conn)
+		pg_set_deadline(s->conn, timeout_ms);
+}
+
 /* Queues the guarded update of the position; a division by zero in it means that the row is not as it was left. */
 static int queue_position(struct sink *s, const struct sink_position *to, struct arena *a, struct err *err)
 {
@@ -311,11 +345,8 @@ static int transaction(
 		*ret_rows = rows;
 		return 0;
 	}
-	if (strcmp(err->sqlstate, "22012") == 0 && index == (durable ? 2u : 1u)) {
-		err_set(err, ERR_STATE, "job \"%s\" is no longer owned by this walmill: its position in the target was changed by somebody else",
-			s->name);
-		err_hint(err, "Two instances run the same job, or the position row was edited. Stop the other one, then resume the job.");
-	}
+	if (strcmp(err->sqlstate, "22012") == 0 && index == (durable ? 2u : 1u))
+		lost_ownership(s, err);
 	/* a failed pipeline leaves the transaction open, and what the server did is not known: begin anew on another connection */
 	pg_close(s->conn);
 	s->conn = NULL;

@@ -39,6 +39,15 @@ const struct flow_key *sink_keys(const struct sink *s);
 /* Takes the job's row, raises the epoch, and tells where the target is; also to be called again after ERR_CONNECTION. */
 int sink_connect(struct sink *s, struct sink_position *ret, struct err *err) WM_MUST_USE;
 
+/* Whether the connection still stands, without asking the server: a target that crashed may have lost what was written last, and an owner
+ * with nothing to write would not notice. */
+int sink_check(struct sink *s, struct err *err) WM_MUST_USE;
+/* The same by asking: the position row is as it was left. ERR_CONNECTION, ERR_STATE. */
+int sink_confirm(struct sink *s, struct err *err) WM_MUST_USE;
+
+/* For each statement from here on, until the next sink_connect; 60 s before. */
+void sink_set_deadline(struct sink *s, int64_t timeout_ms);
+
 /* Rows that stand in the targets: for the first submit. */
 int sink_target_rows(struct sink *s, uint32_t statement, uint64_t *ret, struct err *err) WM_MUST_USE;
 

@@ -78,6 +78,10 @@ void world_start(struct world *w, const char *schema_sql, const char *tables)
 	w->env = (struct job_env){.io = io_system(), .zones = tz_cache_new(io_system(), NULL), .timezone = "UTC", .memory_max = (size_t)1 << 30,
 				  .outside = &w->wake, .connector_of = connector_of, .any_source = any_source, .arg = w};
 	source_of(w, &w->env.target);
+	snprintf(w->checkpoints, sizeof(w->checkpoints), "%s/checkpoints", pgtemp_dir(w->server));
+	must(io_make_dir(io_system(), w->checkpoints, &err), &err);
+	w->env.checkpoint_dir = w->checkpoints;
+	w->env.checkpoint_interval_us = 20000;
 	world_open_log(w);
 }
 

@@ -13,6 +13,7 @@ struct world {
 	struct pgtemp *server;
 	PGconn *sql;                /* database "app" */
 	char dir[256];              /* the log's */
+	char checkpoints[256];      /* directory of the jobs' checkpoints, which they make every 20 ms */
 	struct log *log;
 	struct connector *connector;
 	struct job_env env;
