@@ -169,6 +169,9 @@ int flow_new(
 	f->keybuf = f->rowbuf = f->groupbuf = BUF_INIT(ROW_BYTES_MAX);
 	f->eval = (struct sql_eval){.arena = &f->scratch, .zone = job->zone, .zones = zones};
 	f->tables = arena_zalloc(&f->arena, (job->ntables + 1) * sizeof(*f->tables));
+	f->gone = arena_zalloc(&f->arena, (job->ntables + 1) * sizeof(*f->gone));
+	for (i = 0; i < job->ntables; i++)
+		f->gone[i].key = BUF_INIT((size_t)1 << 30);
 	f->statements = arena_zalloc(&f->arena, (job->nstatements + 1) * sizeof(*f->statements));
 	for (i = 0; i < job->ntables; i++) {
 		if (job->tables[i].npk)
@@ -207,6 +210,8 @@ void flow_free(struct flow *f)
 		for (pos = 0; (e = kv_next(&f->tables[i], &pos)) != NULL;)
 			blob_drop(e->value);
 		kv_release(&f->tables[i]);
+		blob_drop(f->gone[i].row);
+		buf_release(&f->gone[i].key);
 	}
 	for (i = 0; i < f->job->nstatements; i++) {
 		struct statement *s = &f->statements[i];
@@ -300,76 +305,110 @@ static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const
 	struct view stored, struct err *err)
 {
 	struct blob *was = e->value;
+	int rc = 0;
 
 	e->value = blob_new(stored);
 	f->blob_bytes += stored.len - (size_t)(was ? was->len : 0);
-	if (was && push_table(f, table, old, -1, err))
-		return -1;
+	if (was)
+		rc = push_table(f, table, old, -1, err);
+	if (rc == 0)
+		rc = push_table(f, table, row, 1, err);
+	/* the new row, too, borrows from it: what an update left unchanged */
 	blob_drop(was);
-	return push_table(f, table, row, 1, err);
+	return rc;
+}
+
+/* The row with what it says is unchanged taken from `old`; NULL = known of no row. */
+static const struct value *merge(
+	struct flow *f, const struct sql_table *t, const struct value *row, const bool *unchanged, const struct value *old, struct err *err)
+{
+	struct value *merged = NULL;
+	uint32_t i;
+
+	for (i = 0; unchanged && i < t->ncolumns; i++) {
+		if (!unchanged[i])
+			continue;
+		if (!old) {
+			err_set(err, ERR_STATE, "an update of table \"%s.%s\" leaves column \"%s\" unchanged, but the row was never seen", t->schema,
+				t->name, t->columns[i].name);
+			return NULL;
+		}
+		if (!merged) {
+			merged = arena_alloc(&f->scratch, t->ncolumns * sizeof(*merged));
+			memcpy(merged, row, t->ncolumns * sizeof(*merged));
+		}
+		merged[i] = old[i];
+	}
+	return merged ? merged : row;
 }
 
 int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const bool *unchanged, struct err *err)
 {
 	const struct sql_table *t = &f->job->tables[table];
-	struct value *old = NULL, *merged;
+	struct blob *was, *before, *gone = f->gone[table].row;
+	struct value *old = NULL;
 	struct kv_entry *e;
-	struct blob *was;
-	uint32_t i;
+	struct view pk;
+	int rc = 0;
 
 	arena_reset(&f->scratch);
 	f->stats.upserts++;
-	e = kv_put(&f->tables[table], pk_of(f, t, row));
-	was = e->value;
-	if (was) {
+	f->gone[table].row = NULL;
+	pk = pk_of(f, t, row);
+	e = kv_find(&f->tables[table], pk);
+	was = e ? e->value : NULL;
+	before = was ? was : unchanged ? gone : NULL;
+	if (before) {
 		old = arena_alloc(&f->scratch, t->ncolumns * sizeof(*old));
-		row_load(blob_view(was), &f->scratch, old, t->ncolumns);
-	} else {
-		f->stats.source_rows++;
+		row_load(blob_view(before), &f->scratch, old, t->ncolumns);
 	}
-	for (i = 0; unchanged && i < t->ncolumns; i++) {
-		if (!unchanged[i])
-			continue;
-		if (!was)
-			return err_set(err, ERR_STATE, "an update of table \"%s.%s\" leaves column \"%s\" unchanged, but the row was never seen",
-				t->schema, t->name, t->columns[i].name);
-		merged = arena_alloc(&f->scratch, t->ncolumns * sizeof(*merged));
-		memcpy(merged, row, t->ncolumns * sizeof(*merged));
-		for (; i < t->ncolumns; i++)
-			if (unchanged[i])
-				merged[i] = old[i];
-		row = merged;
-		break;
+	row = merge(f, t, row, unchanged, old, err);
+	if (!row) {
+		rc = -1;
+		goto out;
 	}
 	row_store(&f->rowbuf, row, t->ncolumns);
 	/* nothing that the job looks at has changed: the usual case for columns that it does not use */
 	if (was && view_eq(blob_view(was), buf_view(&f->rowbuf)))
-		return 0;
-	return replace_row(f, table, e, row, old, buf_view(&f->rowbuf), err);
+		goto out;
+	if (!e) {
+		e = kv_put(&f->tables[table], pk);
+		f->stats.source_rows++;
+	}
+	rc = replace_row(f, table, e, row, old, buf_view(&f->rowbuf), err);
+out:
+	blob_drop(gone);
+	return rc;
 }
 
 int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct err *err)
 {
 	const struct sql_table *t = &f->job->tables[table];
+	struct gone *gone = &f->gone[table];
 	struct kv_entry *e;
 	struct value *old;
-	struct blob *was;
-	int rc;
+	struct view pk;
 
 	arena_reset(&f->scratch);
 	f->stats.deletes++;
-	e = kv_find(&f->tables[table], pk_of(f, t, row));
+	pk = pk_of(f, t, row);
+	e = kv_find(&f->tables[table], pk);
+	/* a tombstone behind its delete */
+	if (!e && gone->row && view_eq(pk, buf_view(&gone->key)))
+		return 0;
+	blob_drop(gone->row);
+	gone->row = NULL;
 	if (!e)
-		return 0; /* a tombstone behind its delete */
-	was = e->value;
+		return 0;
+	gone->row = e->value;
+	buf_clear(&gone->key);
+	buf_putv(&gone->key, pk);
 	old = arena_alloc(&f->scratch, t->ncolumns * sizeof(*old));
-	row_load(blob_view(was), &f->scratch, old, t->ncolumns);
+	row_load(blob_view(gone->row), &f->scratch, old, t->ncolumns);
 	kv_remove(&f->tables[table], e);
 	f->stats.source_rows--;
-	f->blob_bytes -= was->len;
-	rc = push_table(f, table, old, -1, err);
-	blob_drop(was);
-	return rc;
+	f->blob_bytes -= gone->row->len;
+	return push_table(f, table, old, -1, err);
 }
 
 int flow_clear(struct flow *f, uint32_t table, struct err *err)
@@ -502,9 +541,13 @@ bool flow_dump(const struct flow *f, uint32_t table, uint64_t *from, size_t n, v
 	return kv_walk(&f->tables[table], from, n, dump_entry, &d);
 }
 
-bool flow_knows(struct flow *f, uint32_t table, const struct value *row)
+bool flow_stored(struct flow *f, uint32_t table, const struct value *row, struct view *ret)
 {
-	return kv_find(&f->tables[table], pk_of(f, &f->job->tables[table], row)) != NULL;
+	struct kv_entry *e = kv_find(&f->tables[table], pk_of(f, &f->job->tables[table], row));
+
+	if (e)
+		*ret = blob_view(e->value);
+	return e != NULL;
 }
 
 int flow_restore(struct flow *f, uint32_t table, struct view stored, struct err *err)

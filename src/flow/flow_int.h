@@ -74,6 +74,13 @@ struct statement {
 	int64_t duplicates;       /* result keys that have more than one row now */
 };
 
+/* The row that a table lost last. When a key changes, the row goes under the old key and comes under the new one, where an unchanged TOAST
+ * value stands for the one that it had. */
+struct gone {
+	struct blob *row;         /* NULL: none */
+	struct buf key;
+};
+
 struct flow {
 	const struct sql_job *job;
 	struct tz_cache *zones;
@@ -82,6 +89,7 @@ struct flow {
 	struct sql_eval eval;
 	size_t memory_max;
 	struct kv *tables;        /* primary key -> struct blob */
+	struct gone *gone;        /* by table */
 	struct statement *statements;
 	int64_t now;
 	bool started;

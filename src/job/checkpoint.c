@@ -14,7 +14,8 @@
  *
  * Header chunk: uvarint version (1), definition, connector (uvarint length and bytes each); u64 incarnation, system id, first unit, LSNs
  * folded, passed and skipped below at its beginning, i64 source time; uvarint tables, for each: u32 oid, uvarint columns, for each: u16
- * attribute number, u32 type, u32 typmod. Rows chunk: uvarint table, then uvarint length and stored row each. End: u64 unit behind the
+ * attribute number, u32 type, u32 typmod. Rows chunk: uvarint table, uvarint length and stored row each; of rows with one key the last one
+ * counts. End: u64 unit behind the
  * window, LSN folded at its end, rows, 0.
  */
 #include <unistd.h>
@@ -109,6 +110,7 @@ static void begin(struct job *j)
 	put_path(j, &path);
 	*c = (struct checkpoint){.phase = CHECKPOINT_ROWS,
 		.chunk = BUF_INIT(CKPT_CHUNK_MAX),
+		.added = BUF_INIT(CKPT_CHUNK_MAX / 2),
 		.begin_unit = j->next_unit,
 		.incarnation = j->incarnation,
 		.begun_us = now(j),
@@ -124,24 +126,35 @@ static void put_row(void *arg, struct view stored)
 {
 	struct checkpoint *c = arg;
 
-	if (c->chunk.len == 0)
-		buf_uvarint(&c->chunk, c->table);
+	buf_uvarint(&c->chunk, c->table);
 	buf_bytes(&c->chunk, stored);
 	c->rows++;
 }
 
-/* The next chunk of rows, or the end chunk. A chunk has rows of one table. */
+void checkpoint_add(struct job *j, uint32_t table, struct view stored)
+{
+	struct checkpoint *c = &j->checkpoint;
+
+	if (c->phase != CHECKPOINT_ROWS)
+		return;
+	buf_uvarint(&c->added, table);
+	buf_bytes(&c->added, stored);
+	c->rows++;
+}
+
+/* The next chunk of rows, or the end chunk. */
 static void fill_chunk(struct job *j)
 {
 	struct checkpoint *c = &j->checkpoint;
 
+	/* in front of the dump's: what that meets later is newer */
+	buf_putv(&c->chunk, buf_view(&c->added));
+	buf_clear(&c->added);
 	while (c->table < j->plan->ntables && c->chunk.len < CHUNK_BYTES) {
 		if (flow_dump(j->flow, c->table, &c->from, PIECE_ROWS, put_row, c))
 			continue;
 		c->table++;
 		c->from = 0;
-		if (c->chunk.len)
-			return;
 	}
 	if (c->chunk.len)
 		return;
@@ -255,8 +268,9 @@ int checkpoint_turn(struct job *j, bool *ret_more, struct err *err)
 			return 0;
 		begin(j);
 	}
-	/* a new snapshot or another incarnation is another story: what was dumped is not of it */
-	if (c->phase == CHECKPOINT_ROWS && (j->in_snapshot || j->incarnation != c->incarnation || j->first_write_replaces)) {
+	/* a new snapshot or another incarnation is another story: what was dumped is not of it. More added than fits: a better moment will come */
+	if (c->phase == CHECKPOINT_ROWS &&
+		(j->in_snapshot || j->incarnation != c->incarnation || j->first_write_replaces || !buf_ok(&c->added))) {
 		checkpoint_abandon(j);
 		return 0;
 	}
@@ -309,6 +323,7 @@ void checkpoint_abandon(struct job *j)
 	ckpt_writer_close(c->writer);
 	c->writer = NULL;
 	buf_release(&c->chunk);
+	buf_release(&c->added);
 	c->phase = CHECKPOINT_NONE;
 }
 
@@ -344,17 +359,19 @@ static int load_chunk(void *arg, struct view chunk, struct err *err)
 {
 	struct loading *l = arg;
 	struct reader r = reader_of(chunk);
-	uint64_t table = reader_uvarint(&r);
 
-	if (r.bad || table >= l->j->plan->ntables)
-		return err_set(err, ERR_CORRUPT, "a chunk of a checkpoint names table %llu", (unsigned long long)table);
 	while (!r.bad && r.ptr < r.end) {
+		uint64_t table = reader_uvarint(&r);
 		struct view stored = reader_bytes(&r);
 
-		if (!r.bad && flow_restore(l->j->flow, (uint32_t)table, stored, err))
+		if (r.bad || table >= l->j->plan->ntables)
+			break;
+		if (flow_restore(l->j->flow, (uint32_t)table, stored, err))
 			return -1;
 		l->rows++;
 	}
+	if (!r.bad && r.ptr < r.end)
+		return err_set(err, ERR_CORRUPT, "a chunk of a checkpoint names a table that the job has not got");
 	return r.bad ? err_set(err, ERR_CORRUPT, "a chunk of a checkpoint ends within a row") : 0;
 }
 

@@ -168,6 +168,22 @@ static int apply_events(struct unit *u, const struct job_table *t, uint32_t reco
 	return 0;
 }
 
+/* A row some of whose values are left unchanged, among them those of rows whose key has changed. */
+static int upsert_unchanged(struct job *j, struct job_table *t, uint32_t index, struct err *err)
+{
+	struct view stored;
+
+	if (flow_upsert(j->flow, index, t->row, t->unchanged, err)) {
+		/* a checkpoint's rows are from within its window: one that is gone by then is taken away or written whole by a later unit */
+		if (err->code != ERR_STATE || j->next_unit >= j->window_end)
+			return -1;
+		err_clear(err);
+	} else if (flow_stored(j->flow, index, t->row, &stored)) {
+		checkpoint_add(j, index, stored);
+	}
+	return 0;
+}
+
 static int fold_record(struct unit *u, struct topic_place *place, uint32_t topic, const struct record *rec, struct err *err)
 {
 	const struct unit_run *run = &u->p.runs[place->run];
@@ -190,10 +206,7 @@ static int fold_record(struct unit *u, struct topic_place *place, uint32_t topic
 	switch (op) {
 	case ROW_UPSERT:
 		unchanged = u->p.nexceptions && apply_exceptions(u, place, topic, t);
-		/* a checkpoint's rows are from within its window: one that is gone by then is taken away or written whole by a later unit */
-		if (unchanged && j->next_unit < j->window_end && !flow_knows(j->flow, index, t->row))
-			return 0;
-		return flow_upsert(j->flow, index, t->row, unchanged ? t->unchanged : NULL, err);
+		return unchanged ? upsert_unchanged(j, t, index, err) : flow_upsert(j->flow, index, t->row, NULL, err);
 	case ROW_DELETE:
 		return flow_delete(j->flow, index, t->row, err);
 	case ROW_NOTHING:

@@ -60,7 +60,7 @@ enum checkpoint_phase {
 struct checkpoint {
 	enum checkpoint_phase phase;
 	struct ckpt_writer *writer;
-	struct buf chunk;
+	struct buf chunk, added;    /* in the making; rows to go in beside the dump's */
 	uint32_t table;         /* whose rows are being dumped, from hash `from` on */
 	uint64_t from;
 	uint64_t begin_unit, end_unit, rows;
@@ -146,6 +146,8 @@ int job_find_start(struct job *j, bool repair, struct err *err);
 /* Between two steps: begins, goes on with or ends a checkpoint, for a millisecond or two. *ret_more is set when it wants another turn at
  * once. */
 int checkpoint_turn(struct job *j, bool *ret_more, struct err *err);
+/* A row that the dump may miss: see flow_dump. */
+void checkpoint_add(struct job *j, uint32_t table, struct view stored);
 void checkpoint_last(struct job *j);      /* before the job leaves: one more, if something was folded since the last */
 void checkpoint_abandon(struct job *j);   /* takes back what is in the making */
 void checkpoint_forget(struct job *j);    /* removes file and pin */
