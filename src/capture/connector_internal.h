@@ -1,5 +1,5 @@
-/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), first_start.c, snapshot.c, streaming.c,
- * tables.c. */
+/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), first_start.c, snapshot.c,
+ * streaming.c, tables.c. */
 #ifndef WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
 #define WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
 

@@ -1,10 +1,10 @@
 /*
  * The first start of a connector: slot, cut, snapshot.
  *
- * The cut does not come from the connector's own slot. While a slot is being made, PostgreSQL's decoder does not follow catalog changes that
- * commit before its first generation of transactions is gone, and keeps a picture of the catalog without them until the next catalog change
- * (seen on 15.18: a column added in that time is missing from the stream, rows of a table made in it end the decoder with "could not map
- * filenode"). So there are three steps:
+ * The cut does not come from the connector's own slot. While a slot is being made, PostgreSQL's decoder does not follow catalog changes
+ * that commit before its first generation of transactions is gone, and keeps a picture of the catalog without them until the next catalog
+ * change (seen on 15.18: a column added in that time is missing from the stream, rows of a table made in it end the decoder with "could not
+ * map filenode"). So there are three steps:
  *
  *	1. the slot, when there is none yet, without a snapshot
  *	2. a catalog change of our own, from which on the slot's decoder sees the catalog as it is

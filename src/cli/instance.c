@@ -65,11 +65,15 @@ static int open_log(struct instance *in, struct err *err)
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
 	s.reserve_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_RESERVE_BYTES);
 	s.flush_interval_us = settings_int(in->cli->settings, SET_LOG_FLUSH_INTERVAL);
-	if (settings_int(in->cli->settings, SET_JOB_PIN_MAX_BYTES))
-		s.pin_max_bytes = (uint64_t)settings_int(in->cli->settings, SET_JOB_PIN_MAX_BYTES);
 	if (io_make_dir(io_system(), data, err)) {
 		err_hint(err, "Choose a directory that this user may write to with --data DIR.");
 		return -1;
+	}
+	s.pin_max_bytes = (uint64_t)settings_int(in->cli->settings, SET_JOB_PIN_MAX_BYTES);
+	if (s.pin_max_bytes == 0) {
+		if (io_free_bytes(io_system(), data, &s.pin_max_bytes, err))
+			return -1;
+		s.pin_max_bytes /= 4;
 	}
 	buf_printf(&dir, "%s/log", data);
 	rc = log_open(io_system(), buf_cstr(&dir), &s, &in->log, err);

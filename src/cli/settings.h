@@ -33,7 +33,7 @@
 		"Time zone of jobs that do not set one. Anything that the target server accepts.") \
 	X(SET_JOB_PIN_MAX_BYTES, "job.pin.max_bytes", BYTES, "0", "0", NULL, NULL, RUNTIME, \
 		"How much log a job's checkpoint may keep from being deleted. Beyond it the job gives way and needs a backfill. " \
-		"0: a quarter of the disk.") \
+		"0: a quarter of what was free on the disk at the start.") \
 	X(SET_JOB_CHECKPOINT_INTERVAL, "job.checkpoint.interval", DURATION, "10s", "100ms", "1d", NULL, START, \
 		"How often a job's state is written to the data directory, while it changes; never more than a twentieth of the time. A job that " \
 		"starts again folds only what the log has since then.") \

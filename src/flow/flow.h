@@ -41,7 +41,8 @@ void flow_free(struct flow *f);
 int flow_step_begin(struct flow *f, int64_t now_us, struct err *err) WM_MUST_USE;
 
 /* row: job->tables[table].ncolumns values. unchanged (may be NULL): columns whose value stays what it was in the row of that key, or, where
- * there is none, in the row that was deleted just before (its key has changed). ERR_STATE when there is neither; nothing is changed then. */
+ * there is none, in the row that was deleted just before (its key has changed). ERR_STATE when there is neither; nothing is changed then.
+ * */
 int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const bool *unchanged, struct err *err) WM_MUST_USE;
 int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct err *err) WM_MUST_USE; /* the primary key's columns count */
 int flow_clear(struct flow *f, uint32_t table, struct err *err) WM_MUST_USE;                          /* truncate, or a new snapshot */
@@ -85,10 +86,10 @@ void flow_stats(const struct flow *f, struct flow_stats *ret);
 /*
  * Source rows in stored form (value_store, column after column), for checkpoints: all other state is rebuilt by putting them in again.
  *
- * A dump goes in pieces of about n rows, with changes between them: *from begins at 0; false when that was the last piece. A row that is not
- * changed meanwhile is in it exactly once, one that is may be there as before or after, or not at all when it came or went. So a dump is
- * made right by folding the changes since its beginning on top; but a row that comes under a new key with values left unchanged must be added
- * to it (flow_stored), as it may be in it under neither key.
+ * A dump goes in pieces of about n rows, with changes between them: *from begins at 0; false when that was the last piece. A row that is
+ * not changed meanwhile is in it exactly once, one that is may be there as before or after, or not at all when it came or went. So a dump
+ * is made right by folding the changes since its beginning on top; but a row that comes under a new key with values left unchanged must be
+ * added to it (flow_stored), as it may be in it under neither key.
  */
 bool flow_dump(const struct flow *f, uint32_t table, uint64_t *from, size_t n, void (*fn)(void *arg, struct view stored), void *arg);
 int flow_restore(struct flow *f, uint32_t table, struct view stored, struct err *err) WM_MUST_USE;

@@ -9,8 +9,8 @@
  * A checkpoint is published once the target has the window's end durably: a target that lost its last commits (they do not wait for its
  * disk) is still at or beyond it, and what it lost is replayed. The log is pinned from the window's beginning on.
  *
- * All on the job's thread; the file is written by its own (ckpt_file.h). What fails is told in the status, and tried again when the next one
- * is due: the job can do without.
+ * All on the job's thread; the file is written by its own (ckpt_file.h). What fails is told in the status, and tried again when the next
+ * one is due: the job can do without.
  *
  * Header chunk: uvarint version (1), definition, connector (uvarint length and bytes each); u64 incarnation, system id, first unit, LSNs
  * folded, passed and skipped below at its beginning, i64 source time; uvarint tables, for each: u32 oid, uvarint columns, for each: u16
@@ -268,7 +268,7 @@ int checkpoint_turn(struct job *j, bool *ret_more, struct err *err)
 			return 0;
 		begin(j);
 	}
-	/* a new snapshot or another incarnation is another story: what was dumped is not of it. More added than fits: a better moment will come */
+	/* a new snapshot or incarnation is another story: what was dumped is not of it. More added than fits: a better moment will come */
 	if (c->phase == CHECKPOINT_ROWS &&
 		(j->in_snapshot || j->incarnation != c->incarnation || j->first_write_replaces || !buf_ok(&c->added))) {
 		checkpoint_abandon(j);

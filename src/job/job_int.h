@@ -1,5 +1,5 @@
-/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), start.c (where it begins), follow.c (units into the
- * flow), backfill.c, checkpoint.c, verify.c. */
+/* The inside of a job, shared by job.c (thread, life cycle), plan.c (from text to plan), start.c (where it begins), follow.c (units into
+ * the flow), backfill.c, checkpoint.c, verify.c. */
 #ifndef WALMILL_JOB_JOB_INT_H
 #define WALMILL_JOB_JOB_INT_H
 

@@ -1,9 +1,9 @@
 /*
  * Where a job starts: the target's position taken over, then a state from which the log goes on.
  *
- * In this order: the checkpoint, when the target is at or beyond it; the connector's snapshot in the log, when every unit since is there; the
- * source's tables (backfill). The first two replay up to the target's position before anything is written, the last makes the target equal
- * in one write.
+ * In this order: the checkpoint, when the target is at or beyond it; the connector's snapshot in the log, when every unit since is there;
+ * the source's tables (backfill). The first two replay up to the target's position before anything is written, the last makes the target
+ * equal in one write.
  */
 #include <stdio.h>
 

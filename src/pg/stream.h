@@ -30,8 +30,9 @@ struct pg_slot_made {
 };
 
 /*
- * CREATE_REPLICATION_SLOT ... LOGICAL pgoutput; a temporary one, which ends with its connection, exports its snapshot. Waits for all transactions that are running now, however long they
- * take: set a deadline first; ERR_TIMEOUT then, and the connection is gone (the server drops the unfinished slot).
+ * CREATE_REPLICATION_SLOT ... LOGICAL pgoutput; a temporary one, which ends with its connection, exports its snapshot. Waits for all
+ * transactions that are running now, however long they take: set a deadline first; ERR_TIMEOUT then, and the connection is gone (the server
+ * drops the unfinished slot).
  */
 int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct pg_slot_made *ret, struct err *err) WM_MUST_USE;
 

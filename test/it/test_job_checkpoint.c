@@ -55,7 +55,7 @@ static void wait_for_checkpoint_after(struct job *j, uint64_t unit)
 static void wait_for_checkpoint(struct job *j)
 {
 	workload_wait(&l, j, workload_mark(&l));
-	world_sql(&w, "INSERT INTO shop.orders (id, status, half) VALUES (-7, 'open', 1) ON CONFLICT (id) DO UPDATE SET half = 0 - orders.half");
+	world_sql(&w, "INSERT INTO shop.orders (id, status, half) VALUES (-7, 'open', 1) ON CONFLICT (id) DO UPDATE SET half = -orders.half");
 	wait_for_checkpoint_after(j, status_of(j).next_unit);
 }
 
@@ -251,8 +251,8 @@ static void gate_pass(bool open)
  */
 static void a_checkpoint_of_many_moments_leads_to_the_same_tables(void **state)
 {
-	static const char wide[] = "INSERT INTO shop.orders SELECT i, i % 60, 'open', i % 1000, NULL, 0.25, now(), left(repeat(md5((i % 50)::text), 20), "
-		"600) FROM generate_series(100, 8099) i";
+	static const char wide[] = "INSERT INTO shop.orders SELECT i, i % 60, 'open', i % 1000, NULL, 0.25, now(), "
+		"left(repeat(md5((i % 50)::text), 20), 600) FROM generate_series(100, 8099) i";
 	struct buf kept = BUF_INIT(1 << 30);
 	struct job *j;
 	unsigned k;
@@ -275,8 +275,8 @@ static void a_checkpoint_of_many_moments_leads_to_the_same_tables(void **state)
 		world_sql(&w, "UPDATE shop.orders SET amount = -amount WHERE id < 0 AND id %% 2 = 0");
 		world_sql(&w, "DELETE FROM shop.orders WHERE id < 0 AND id %% 5 = 0");
 		if (k == 3)
-			world_sql(&w, "DELETE FROM shop.orders WHERE id > 7000; INSERT INTO shop.orders (id, status, note) SELECT i, 'again', 'again' FROM "
-				"generate_series(7001, 7100) i");
+			world_sql(&w, "DELETE FROM shop.orders WHERE id > 7000; INSERT INTO shop.orders (id, status, note) SELECT i, 'again', "
+				"'again' FROM generate_series(7001, 7100) i");
 		workload_wait(&l, j, workload_mark(&l));
 	}
 	gate_pass(true);
@@ -336,8 +336,8 @@ static void a_target_behind_the_checkpoint_is_brought_on_from_the_snapshot(void 
 	workload_run(&l, 30);
 	wait_for_checkpoint(j);
 	job_free(j);
-	world_sql(&w, "TRUNCATE kept.notes, walmill.job_position; INSERT INTO kept.notes TABLE old_rows; INSERT INTO walmill.job_position TABLE "
-		"old_position");
+	world_sql(&w, "TRUNCATE kept.notes, walmill.job_position; INSERT INTO kept.notes TABLE old_rows; "
+		"INSERT INTO walmill.job_position TABLE old_position");
 	j = again(&by_note);
 	settle(j, &by_note);
 	assert_string_equal(status_of(j).from, "log");
@@ -422,8 +422,8 @@ static void wait_for_session(PGconn *t)
 }
 
 /*
- * Ordinary writes do not wait for the target's disk. The target's server crashes right after a checkpoint and loses commits that came behind
- * it: the job goes back, and what was lost is written again.
+ * Ordinary writes do not wait for the target's disk. The target's server crashes right after a checkpoint and loses commits that came
+ * behind it: the job goes back, and what was lost is written again.
  */
 static void a_target_that_lost_commits_in_a_crash_gets_them_again(void **state)
 {
