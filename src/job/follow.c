@@ -172,13 +172,14 @@ static int apply_events(struct unit *u, const struct job_table *t, uint32_t reco
 static int upsert_unchanged(struct job *j, struct job_table *t, uint32_t index, struct err *err)
 {
 	struct view stored;
+	bool known = flow_stored(j->flow, index, t->row, &stored);
 
 	if (flow_upsert(j->flow, index, t->row, t->unchanged, err)) {
 		/* a checkpoint's rows are from within its window: one that is gone by then is taken away or written whole by a later unit */
 		if (err->code != ERR_STATE || j->next_unit >= j->window_end)
 			return -1;
 		err_clear(err);
-	} else if (flow_stored(j->flow, index, t->row, &stored)) {
+	} else if (!known && flow_stored(j->flow, index, t->row, &stored)) {
 		checkpoint_add(j, index, stored);
 	}
 	return 0;
