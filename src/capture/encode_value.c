@@ -618,7 +618,7 @@ enum put_result put_interval_iso(struct buf *b, const struct value_encoder *e, s
 
 static enum put_result put_dimension(struct buf *b, const struct value_encoder *e, struct reader *r, const uint32_t *sizes, unsigned dims)
 {
-	enum put_result rc;
+	enum put_result rc, all = PUT_PLAIN;
 	uint32_t i;
 
 	buf_putc(b, '[');
@@ -628,8 +628,10 @@ static enum put_result put_dimension(struct buf *b, const struct value_encoder *
 		if (i)
 			buf_putc(b, ',');
 		if (dims > 1) {
-			if (put_dimension(b, e, r, sizes + 1, dims - 1) == PUT_BAD)
-				return PUT_BAD;
+			rc = put_dimension(b, e, r, sizes + 1, dims - 1);
+			if (rc == PUT_BAD)
+				return rc;
+			all = rc != PUT_PLAIN ? rc : all;
 			continue;
 		}
 		len = (int32_t)reader_be32(r);
@@ -640,15 +642,17 @@ static enum put_result put_dimension(struct buf *b, const struct value_encoder *
 		rc = e->elem->put(b, e->elem, reader_view(r, (uint32_t)len));
 		if (rc == PUT_BAD)
 			return rc;
+		all = rc != PUT_PLAIN ? PUT_LOST : all;
 	}
 	buf_putc(b, ']');
-	return r->bad ? PUT_BAD : PUT_PLAIN;
+	return r->bad ? PUT_BAD : all;
 }
 
 enum put_result put_array(struct buf *b, const struct value_encoder *e, struct view raw)
 {
 	struct reader r = reader_of(raw);
 	uint32_t ndim = reader_be32(&r), sizes[6], i;
+	enum put_result rc = PUT_PLAIN, elements;
 	uint64_t total = 1;
 
 	reader_be32(&r);
@@ -657,7 +661,8 @@ enum put_result put_array(struct buf *b, const struct value_encoder *e, struct v
 		return PUT_BAD;
 	for (i = 0; i < ndim; i++) {
 		sizes[i] = reader_be32(&r);
-		reader_be32(&r);
+		/* JSON's arrays have no lower bound to say */
+		rc = reader_be32(&r) != 1 ? PUT_LOST : rc;
 		/* every element has a length word, so sizes that are not there cannot make us write */
 		total *= sizes[i];
 		if (r.bad || total > reader_left(&r))
@@ -667,7 +672,8 @@ enum put_result put_array(struct buf *b, const struct value_encoder *e, struct v
 		buf_puts(b, "[]");
 		return reader_done(&r) ? PUT_PLAIN : PUT_BAD;
 	}
-	if (put_dimension(b, e, &r, sizes, ndim) == PUT_BAD || !reader_done(&r))
+	elements = put_dimension(b, e, &r, sizes, ndim);
+	if (elements == PUT_BAD || !reader_done(&r))
 		return PUT_BAD;
-	return PUT_PLAIN;
+	return elements != PUT_PLAIN ? elements : rc;
 }

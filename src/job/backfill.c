@@ -21,8 +21,8 @@ static void put_query(struct buf *b, const struct sql_table *t)
 	buf_puts(b, "SELECT ");
 	for (i = 0; i < t->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
+		/* as the type's output function writes it: a cast to text would cut the blanks of character(n) */
 		pg_put_ident(b, view_str(t->columns[i].name));
-		buf_puts(b, "::text");
 	}
 	buf_puts(b, " FROM ");
 	pg_put_ident(b, view_str(t->schema));

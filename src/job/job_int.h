@@ -113,6 +113,7 @@ struct job {
 	int64_t source_us;
 	int64_t clock;
 	bool in_snapshot;                 /* parts of a snapshot are folded, its end is not */
+	bool torn;                        /* a part of a unit is folded, the rest could not be: nothing may be written */
 	bool pending;                     /* the cursor's present unit is still to be folded */
 	struct log_unit_info pending_unit;
 	bool ready;                       /* the flow has reached a cut: it may write */

@@ -202,10 +202,13 @@ static void put_select(struct buf *b, const struct comparison *c, bool query)
 	buf_puts(b, "SELECT ");
 	for (i = 0; i < st->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
-		/* the query's value as it would stand in the target */
-		if (query)
-			buf_printf(b, "q.c%u::%.*s::text", i, (int)c->target.types[i].len, (const char *)c->target.types[i].ptr);
-		else {
+		/* the query's value as it would stand in the target, where that has a type which the source knows */
+		if (query) {
+			buf_printf(b, "q.c%u", i);
+			if (c->target.types[i].len)
+				buf_printf(b, "::%.*s", (int)c->target.types[i].len, (const char *)c->target.types[i].ptr);
+			buf_puts(b, "::text");
+		} else {
 			pg_put_ident(b, c->target.columns[i]);
 			buf_puts(b, "::text");
 		}

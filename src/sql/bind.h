@@ -71,6 +71,10 @@ struct sql_expr *bind_column(struct binder *b, uint32_t index, const struct type
 int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos,
 	struct sql_expr **ret,
 			struct err *err) WM_MUST_USE;
+/* enum_rank(e) and enum_label(e, of that type): what enums are ordered by, and back. */
+int bind_enum_rank(struct binder *b, struct sql_expr *e, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
+int bind_enum_label(struct binder *b, struct sql_expr *e, const struct type *type, int32_t pos, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
 int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
 /* The operator as the catalog resolves it, over bound arguments. */
 int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,

@@ -172,8 +172,7 @@ static int job_table(struct binder *b, const struct cat_relation *rel, uint32_t 
 	more->columns = arena_zalloc(b->arena, (rel->ncolumns + 1) * sizeof(*more->columns));
 	for (uint32_t i = 0; i < rel->ncolumns; i++)
 		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null,
-			rel->columns[i].generated,
-		                                            rel->columns[i].type};
+			rel->columns[i].generated, rel->columns[i].type, rel->columns[i].labels};
 	more->ncolumns = rel->ncolumns;
 	for (uint32_t k = 0; k < rel->npk; k++)
 		for (uint32_t i = 0; i < rel->ncolumns; i++)

@@ -50,8 +50,12 @@ INSERT INTO x SELECT id FROM users WHERE email ~ 'a.*b';
 INSERT INTO x SELECT max(t COLLATE turkish) FROM things;
 -- == letters of another locale
 INSERT INTO x SELECT upper(t COLLATE turkish) FROM things;
--- == order of an enum
-INSERT INTO x SELECT max(mo) FROM things;
+-- == equality of arrays with several spellings
+INSERT INTO x SELECT DISTINCT narr FROM things;
+-- == equality of json
+INSERT INTO x SELECT js, count(*) FROM things GROUP BY js;
+-- == text to an enum
+INSERT INTO x SELECT id, t::mood FROM things;
 -- == array
 INSERT INTO x SELECT id FROM things WHERE a = ANY (arr);
 -- == json operator
