@@ -150,17 +150,9 @@ static int find_key(struct sink *s, struct target *t, const char *oid, struct er
 	return 0;
 }
 
-/* An aggregate without GROUP BY has one row at most, and needs no key; the planner leaves out projections that change nothing. */
-static bool one_row(const struct sql_node *n)
-{
-	while (n->kind == SQL_PROJECT || n->kind == SQL_FILTER || n->kind == SQL_DISTINCT)
-		n = n->inputs[0];
-	return n->kind == SQL_AGGREGATE && !n->grouped;
-}
-
 static int check_key(struct target *t, struct err *err)
 {
-	if (t->nkey || one_row(t->st->root))
+	if (t->nkey || sql_plan_one_row(t->st->root))
 		return 0;
 	target_error(t, err, ERR_INVALID, "has no key over the query's columns, so that its rows cannot be told apart");
 	return err_hint(err,

@@ -888,7 +888,7 @@ int bind_expr(BIND_ARGS)
 		return rc;
 	}
 	if (tree_is(t, "SubLink"))
-		return bind_refuse(b, tree_pos(t->child), err, "a subquery within an expression");
+		return bind_scalar(b, scope, aggs, t->child, ret, err);
 	return bind_refuse(b, tree_pos(t->child), err, "this form of expression");
 }
 

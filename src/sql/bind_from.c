@@ -130,6 +130,7 @@ static void set_scope(struct binder *b, struct scope *s, const struct sql_node *
 	const struct tree *name = names ? names->child : NULL;
 
 	s->n = n->ncolumns;
+	s->subs = NULL;
 	s->columns = arena_zalloc(b->arena, (s->n + 1) * sizeof(*s->columns));
 	for (uint32_t i = 0; i < s->n; i++) {
 		const char *given = name ? tree_str(tree_is(name, "String"), "sval") : NULL;

@@ -148,6 +148,9 @@ struct sql_job {
 	struct sql_option *options;
 };
 
+/* Whether the node has at most one row whatever the tables hold: an aggregate without GROUP BY, or several of them side by side. */
+bool sql_plan_one_row(const struct sql_node *n);
+
 /* Text for `job explain` and golden tests: one line a node, inputs indented below. */
 void sql_plan_print(const struct sql_job *job, const struct sql_statement *st, struct buf *b);
 void sql_expr_print(const struct sql_expr *e, struct buf *b);

@@ -59,6 +59,10 @@ INSERT INTO x SELECT id, mo > 'sad', mo::text, greatest(mo, 'ok') FROM things WH
 INSERT INTO x SELECT a, min(mo), max(mo), count(DISTINCT mo) FROM things GROUP BY a;
 -- == arrays as values
 INSERT INTO x SELECT arr, count(*), count(narr) FROM things WHERE arr <> '{ 1, 2 }' AND mos IS NOT NULL GROUP BY arr;
+-- == a subquery as a value is a column beside
+INSERT INTO x SELECT id, n / (SELECT sum(n) FROM things) AS share FROM things WHERE b > (SELECT avg(b) FROM things);
+-- == not in
+INSERT INTO x SELECT id FROM users WHERE id NOT IN (SELECT technician_id FROM interventions);
 -- == order by bytes
 INSERT INTO x SELECT min(t COLLATE "C"), max(te) FROM things WHERE te > 'a';
 -- == in lists and ranges

@@ -60,6 +60,13 @@ static const char *const queries[] = {
 	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE id > 17)", "SELECT id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id > 18)",
 	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r JOIN l m ON m.b = r.b WHERE m.a = l.a) AND b IN (SELECT max(b) FROM r GROUP BY a)",
 	"SELECT id FROM l WHERE a = ANY (SELECT c8 FROM r)",
+	"SELECT id, n / (SELECT sum(n) FROM r) AS share FROM l", "SELECT id FROM l WHERE n > (SELECT avg(n) FROM l) AND a IS NOT NULL",
+	"SELECT a, count(*), sum(n) / (SELECT sum(n) FROM l) AS share, (SELECT max(id) FROM r) AS m FROM l GROUP BY a HAVING count(*) > (SELECT min(a) FROM r)",
+	"SELECT count(*) - (SELECT count(*) FROM r) AS diff FROM l WHERE id < 0", "SELECT id, (SELECT count(*) FROM r HAVING count(*) > 100) AS n FROM l",
+	"SELECT id FROM l WHERE (SELECT bool_or(f) FROM r) AND coalesce(n, (SELECT max(a) FROM r WHERE a < (SELECT avg(b) FROM l))) > 1",
+	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE b IS NOT NULL)",
+	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 0)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 3 AND b IS NOT NULL)"
+		" AND n NOT IN (SELECT n FROM r WHERE n IS NOT NULL) AND id > 2", "SELECT date_bin('7 hours', ts, '2024-03-30 13:00+00') AS w, count(*) FROM l GROUP BY 1",
 	"SELECT * FROM ty", "SELECT id, e, e::text AS t, e = 'low', e < 'high', e >= f, greatest(e, f), least(e, f, 'mid'), e IS NULL FROM ty",
 	"SELECT f, min(e), max(e), count(DISTINCT e), max(e) FILTER (WHERE id > 5) FROM ty GROUP BY f", "SELECT min(e), max(f) FROM ty WHERE id < 0",
 	"SELECT DISTINCT e FROM ty WHERE e BETWEEN 'mid' AND 'high' OR e IN ('low', 'z.last')", "SELECT CASE WHEN e > 'mid' THEN f END AS c,"
