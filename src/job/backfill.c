@@ -82,8 +82,7 @@ out:
 	return rc;
 }
 
-/* As for a connector's snapshot: no lock while the slot is being made, then lock and compare files. 1 = start over. */
-static int lock_tables(struct job *j, struct pg_conn *c, struct err *err)
+int cut_lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 {
 	struct buf sql = BUF_INIT(1 << 20);
 	struct pg_result *r;
@@ -103,17 +102,18 @@ static int lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 		goto out;
 	}
 	buf_clear(&sql);
-	buf_puts(&sql,
-		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
-		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
+	/* the catalog's rows as the snapshot has them against what is so now; partitions included */
+	buf_puts(&sql, "WITH RECURSIVE t(oid) AS (VALUES ");
 	for (i = 0; i < j->plan->ntables; i++)
-		buf_printf(&sql, "%s%u", i ? "," : "", j->plan->tables[i].oid);
-	buf_puts(&sql, ")");
+		buf_printf(&sql, "%s(%u::pg_catalog.oid)", i ? "," : "", j->plan->tables[i].oid);
+	buf_puts(&sql,
+		" UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i, t WHERE i.inhparent = t.oid) SELECT count(*) FROM pg_catalog.pg_class c "
+		"JOIN t ON t.oid = c.oid WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)");
 	if (pg_query(c, buf_cstr(&sql), 0, NULL, &r, err))
 		goto out;
 	rc = pg_int(r, 0, 0) > 0;
 	if (rc)
-		err_set(err, ERR_BUSY, "a table was truncated or rewritten while its backfill began");
+		err_set(err, ERR_BUSY, "a table was truncated or rewritten just when it was to be read");
 	pg_result_free(r);
 out:
 	buf_release(&sql);
@@ -136,7 +136,7 @@ static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, 
 	pg_put_literal(&sql, view_str(made.snapshot));
 	if (pg_exec(plain, buf_cstr(&sql), err))
 		goto out;
-	rc = lock_tables(j, plain, err);
+	rc = cut_lock_tables(j, plain, err);
 	for (i = 0; i < j->plan->ntables && rc == 0; i++)
 		rc = read_table(j, plain, i, err);
 	if (rc == 0)

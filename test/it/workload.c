@@ -189,9 +189,9 @@ static void change_orders(struct workload *l)
 	case 0:
 	case 1:
 		world_sql(l->w,
-			"INSERT INTO shop.orders VALUES (%u, %s, %s, %s, %s, %d * 0.25, %s, %s) ON CONFLICT (id) DO UPDATE SET status = "
-			"EXCLUDED.status, amount = EXCLUDED.amount",
-			id(l), reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l));
+			"INSERT INTO shop.orders SELECT g, (%s + g) %% 70, %s, %s, %s, %d * 0.25, %s, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) "
+			"DO UPDATE SET status = EXCLUDED.status, amount = EXCLUDED.amount",
+			reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l), id(l));
 		break;
 	case 2:
 		world_sql(l->w, "UPDATE shop.orders SET amount = %s, score = %s, created_at = %s WHERE id %% 7 = %u", amount(l), score(l),
@@ -329,11 +329,11 @@ static void change_events(struct workload *l)
 	case 0:
 	case 1:
 		world_sql(l->w,
-			"INSERT INTO shop.events VALUES (md5('%u')::uuid, %u, %s, %s, %s, %s, %s, %s, %s, (%s)::timestamptz AT TIME ZONE 'UTC', %s, %s, %u, "
-			"%u * 0.5, left(%s, 20), %u / 8.0, %s) ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind, prior = EXCLUDED.prior, took = "
+			"INSERT INTO shop.events SELECT md5(g::text)::uuid, g, %s, %s, %s, %s, %s, %s, %s, (%s)::timestamptz AT TIME ZONE 'UTC', %s, %s, %u, "
+			"%u * 0.5, left(%s, 20), %u / 8.0, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind, prior = EXCLUDED.prior, took = "
 			"EXCLUDED.took, nums = EXCLUDED.nums",
-			id(l), id(l), kind(l), kind(l), of_event(l, 0), of_event(l, 1), of_event(l, 2), of_event(l, 3), of_event(l, 4), instant(l),
-			of_event(l, 5), of_event(l, 6), workload_below(l, 50), workload_below(l, 40), word(l), workload_below(l, 900), of_event(l, 7));
+			kind(l), kind(l), of_event(l, 0), of_event(l, 1), of_event(l, 2), of_event(l, 3), of_event(l, 4), instant(l),
+			of_event(l, 5), of_event(l, 6), workload_below(l, 50), workload_below(l, 40), word(l), workload_below(l, 900), of_event(l, 7), id(l));
 		break;
 	case 2: /* what lies outside of the row stays where it is */
 		world_sql(l->w, "UPDATE shop.events SET kind = %s, total = total + 0.37, small = -small WHERE order_id %% 5 = %u", kind(l),
