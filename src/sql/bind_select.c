@@ -224,10 +224,11 @@ static const struct type *meet(const struct type *x, const struct type *y)
 {
 	static const uint8_t order[VALUE_KINDS] = {
 		[VALUE_INT2] = 1, [VALUE_INT4] = 2, [VALUE_INT8] = 3, [VALUE_NUMERIC] = 4, [VALUE_FLOAT4] = 5, [VALUE_FLOAT8] = 6,
-		[VALUE_BPCHAR] = 10, [VALUE_VARCHAR] = 11, [VALUE_TEXT] = 12, [VALUE_DATE] = 20, [VALUE_TIMESTAMP] = 21, [VALUE_TIMESTAMPTZ] = 22};
+		[VALUE_DATE] = 20, [VALUE_TIMESTAMP] = 21, [VALUE_TIMESTAMPTZ] = 22};
 
 	if (x->kind == VALUE_NONE)
 		return y;
+	/* the text types turn into each other, and so the first one stays */
 	return order[y->kind] > order[x->kind] ? y : x;
 }
 

@@ -90,6 +90,14 @@ static int check_key(struct binder *b, struct sql_expr *l, struct sql_expr *r, i
 	return 0;
 }
 
+/* The server compares varchar as text, and does not write so where a subquery's column is the one side. */
+static int as_text(struct binder *b, struct sql_expr **e, struct err *err)
+{
+	static const struct type type_text = {.kind = VALUE_TEXT, .typmod = -1, .oid = 25, .collation = 100};
+
+	return (*e)->type.kind == VALUE_VARCHAR ? bind_cast(b, *e, &type_text, (*e)->pos, e, err) : 0;
+}
+
 static int bind_in(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *t, struct sql_node **node,
 	struct err *err)
 {
@@ -106,7 +114,7 @@ static int bind_in(struct binder *b, const struct scope *scope, const struct cte
 	if (sub->ncolumns != 1)
 		return bind_refuse(b, tree_pos(t), err, "a subquery of several columns");
 	y = bind_column(b, 0, &sub->types[0], tree_pos(t));
-	if (check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub, &sub, err) != 0)
+	if (as_text(b, &x, err) != 0 || as_text(b, &y, err) != 0 || check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub, &sub, err) != 0)
 		return -1;
 	join = bind_join_nodes(b, *node, sub, false);
 	join->nkeys = 1;

@@ -303,7 +303,7 @@ static const char *of_event(struct workload *l, unsigned column)
 {
 	static const char *const tooks[] = {"NULL", "'1 mon'", "'30 days'", "'720:00:00'", "'-1 day 23:59:59.999999'", "'0'", "'2 years 3 mons'"};
 	static const char *const tags[] = {"NULL", "'{}'", "'{a,b}'", "'{\"a,b\",\"NULL\",NULL,\"\",\"q\\\"\\\\\"}'", "'{{a,b},{c,\" d\"}}'",
-		"array_fill('x'::text, ARRAY[2000])"};
+		"array_fill('x'::text, ARRAY[300])"};
 	static const char *const nums[] = {"NULL", "'{}'", "'{1,NULL,-2147483648}'", "'{{1,2},{3,4}}'", "'{1}'"};
 	static const char *const raws[] = {"NULL", "''", "'\\x00ff10'", "'\\x01ff'", "convert_to(repeat('far ', 900), 'UTF8')"};
 	static const char *const docs[] = {"NULL", "'{\"a\": 1.0, \"b\": [true, null]}'", "'{\"a\": 1.00, \"b\": [true, null]}'", "'\"text\"'", "'null'"};

@@ -64,7 +64,9 @@ static const char *const queries[] = {
 	"SELECT a, count(*), sum(n) / (SELECT sum(n) FROM l) AS share, (SELECT max(id) FROM r) AS m FROM l GROUP BY a HAVING count(*) > (SELECT min(a) FROM r)",
 	"SELECT count(*) - (SELECT count(*) FROM r) AS diff FROM l WHERE id < 0", "SELECT id, (SELECT count(*) FROM r HAVING count(*) > 100) AS n FROM l",
 	"SELECT id FROM l WHERE (SELECT bool_or(f) FROM r) AND coalesce(n, (SELECT max(a) FROM r WHERE a < (SELECT avg(b) FROM l))) > 1",
-	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE b IS NOT NULL)",
+	"SELECT vc FROM ty UNION ALL SELECT t FROM l", "SELECT t FROM l UNION SELECT ch FROM ty", "SELECT ch FROM ty UNION ALL SELECT t FROM l UNION ALL"
+		" SELECT vc FROM ty", "SELECT id FROM l WHERE t IN (SELECT vc FROM ty)",
+	"SELECT id FROM ty WHERE vc NOT IN (SELECT t FROM r WHERE t IS NOT NULL)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE b IS NOT NULL)",
 	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 0)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 3 AND b IS NOT NULL)"
 		" AND n NOT IN (SELECT n FROM r WHERE n IS NOT NULL) AND id > 2", "SELECT date_bin('7 hours', ts, '2024-03-30 13:00+00') AS w, count(*) FROM l GROUP BY 1",
 	"SELECT * FROM ty", "SELECT id, e, e::text AS t, e = 'low', e < 'high', e >= f, greatest(e, f), least(e, f, 'mid'), e IS NULL FROM ty",
