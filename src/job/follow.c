@@ -62,9 +62,21 @@ static bool same_labels(const struct sql_enum *planned, const struct column *sto
 		for (k = 0; k < planned->n && !view_eq(planned->labels[k], stored->labels[i]); k++)
 			;
 		if (k == planned->n)
-			return false; /* renamed since: rows that the log has under the old name have the new one in the table */
+			return false;
 	}
 	return true;
+}
+
+/*
+ * Added or renamed since the job was planned, or before the log's version was written. Planned anew, the job knows an added label, and
+ * starts from the tables where the log has rows under a name that is gone.
+ */
+static int other_labels(const struct job_table *t, const struct sql_column *c, struct err *err)
+{
+	err_set(err, ERR_STATE, "the enum of column \"%s\" of table \"%s.%s\" has other labels than when the job was planned", c->name,
+		t->sql->schema, t->sql->name);
+	err->retriable = true;
+	return -1;
 }
 
 static int same_types(const struct job_table *t, const struct table *stored, struct err *err)
@@ -76,9 +88,11 @@ static int same_types(const struct job_table *t, const struct table *stored, str
 
 		/* to a plan a domain is its base type */
 		if (at >= 0 && stored->columns[at].base.oid == t->sql->columns[i].type.oid &&
-			stored->columns[at].base.typmod == t->sql->columns[i].type.typmod &&
-			same_labels(t->sql->columns[i].labels, &stored->columns[at]))
+			stored->columns[at].base.typmod == t->sql->columns[i].type.typmod) {
+			if (!same_labels(t->sql->columns[i].labels, &stored->columns[at]))
+				return other_labels(t, &t->sql->columns[i], err);
 			continue;
+		}
 		if (at < 0)
 			err_set(err, ERR_STATE,
 				"column \"%s\" of table \"%s.%s\", which the job uses, is not in the log: it was dropped, or is not captured",

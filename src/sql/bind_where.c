@@ -29,12 +29,28 @@ static const struct tree *subquery_of(const struct tree *t, bool *negated)
 
 /* ---- subqueries as values ---- */
 
+/* The join's right side has a row at most for each key: what IN and EXISTS become. */
+static bool finds_one(const struct sql_node *join)
+{
+	const struct sql_node *r = join->inputs[1];
+	uint32_t i, k;
+
+	for (i = 0; i < r->ncolumns; i++) {
+		for (k = 0; k < join->nkeys; k++)
+			if (join->right_keys[k]->kind == SQL_COLUMN && join->right_keys[k]->column == i)
+				break;
+		if (k == join->nkeys)
+			return false;
+	}
+	return r->kind == SQL_DISTINCT;
+}
+
 bool sql_plan_one_row(const struct sql_node *n)
 {
 	while (n->kind == SQL_PROJECT || n->kind == SQL_FILTER || n->kind == SQL_DISTINCT)
 		n = n->inputs[0];
 	if (n->kind == SQL_JOIN)
-		return sql_plan_one_row(n->inputs[0]) && sql_plan_one_row(n->inputs[1]);
+		return sql_plan_one_row(n->inputs[0]) && (finds_one(n) || sql_plan_one_row(n->inputs[1]));
 	return n->kind == SQL_AGGREGATE && !n->grouped;
 }
 

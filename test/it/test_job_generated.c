@@ -95,7 +95,6 @@ static void verify_all(void *arg)
 	lock_drop(&v->lock);
 }
 
-static void compare_all(struct job **jobs, const struct workload_view *views, unsigned n);
 static void verify_under_load(struct job **jobs, const struct workload_view *views, unsigned n)
 {
 	struct verifier v = {.jobs = jobs, .n = n, .text = BUF_INIT(1 << 20)};
@@ -111,10 +110,6 @@ static void verify_under_load(struct job **jobs, const struct workload_view *vie
 	} while (!done);
 	thread_join(&v.thread);
 	lock_release(&v.lock);
-	if (v.bad && getenv("DBG")) {
-	compare_all(jobs, views, n);
-	fprintf(stderr, "compare fine afterwards; %u\n", v.bad);
-	}
 	if (v.bad)
 		fail_msg("%s: %s\n%s", views[v.bad - 1].name, buf_cstr(&v.text), views[v.bad - 1].query);
 	buf_release(&v.text);
@@ -206,7 +201,7 @@ static void targets_equal_whatever_query_a_generator_makes(void **state)
 	}
 	fprintf(stderr, "%u of %u queries accepted, %u with rows\n", ok, n * seeds, with_rows);
 	assert_true(ok * 10 > n * seeds * 7);
-	assert_true(with_rows * 2 > n * seeds);
+	assert_true(with_rows * 3 > n * seeds);
 }
 
 int main(void)
