@@ -151,7 +151,8 @@ static void set_special(struct value *v, uint8_t kind)
 }
 
 /*
- * Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. Before the record
+ * Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. Before
+ * the record
  * is read it is told what not to look at (values false), afterwards what its values are.
  */
 static bool apply_exceptions(struct unit *u, struct topic_place *place, uint32_t topic, struct job_table *t, bool values)
@@ -383,7 +384,8 @@ static int check_lost(struct job *j, const struct unit_payload *p, const struct 
 				continue;
 			err_set(err, ERR_UNSUPPORTED, "a value of column \"%s\" of table \"%s.%s\" cannot be told from its event",
 				t->sql->columns[k].name, t->sql->schema, t->sql->name);
-			err_detail(err, "It is an array whose subscripts do not begin with 1, or with an element that the connector's settings cannot show.");
+			err_detail(err, "It is an array whose subscripts do not begin with 1, or with an element that the connector's settings "
+				"cannot show.");
 			return err_hint(err, "Resume the job: it starts from the tables as they are.");
 		}
 		if (record >= x->record + x->count)

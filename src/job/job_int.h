@@ -158,7 +158,8 @@ int checkpoint_load(struct job *j, uint64_t *ret_seq, struct err *err);
 /* backfill.c: the source's tables at a cut into the flow */
 int backfill_run(struct job *j, struct err *err);
 /*
- * TRUNCATE and rewrites of tables do not mind snapshots: an older one sees an emptied table. In a session that has imported a cut's snapshot:
+ * TRUNCATE and rewrites of tables do not mind snapshots: an older one sees an emptied table. In a session that has imported a cut's
+ * snapshot:
  * locks the job's tables and compares their files. No lock is held while the slot is being made, as the application would wait for it. 1 =
  * start over with another slot; *err says why.
  */

@@ -471,9 +471,11 @@ static int bind_array_literal(struct binder *b, const struct tree *t, const stru
 	/* these are written in the session's time zone, ours in UTC */
 	if (!type.oid || !text || elem->kind == VALUE_TIMESTAMPTZ)
 		return bind_refuse(b, tree_pos(t), err, "an array outside of = ANY (...)");
-	if (catalog_query(b->catalog, "SELECT pg_catalog.format_type($1::oid, NULL)", (const char *[]){arena_printf(b->arena, "%u", type.oid)}, 1,
+	if (catalog_query(b->catalog, "SELECT pg_catalog.format_type($1::oid, NULL)", (const char *[]){arena_printf(b->arena, "%u",
+		type.oid)}, 1,
 		&rows, err) != 0 ||
-		catalog_query(b->catalog, arena_printf(b->arena, "SELECT $1::%s::pg_catalog.text", sql_cell(&rows, 0, 0)), &text, 1, &rows, err) != 0)
+		catalog_query(b->catalog, arena_printf(b->arena, "SELECT $1::%s::pg_catalog.text", sql_cell(&rows, 0, 0)), &text, 1, &rows,
+			err) != 0)
 		return -1;
 	*ret = new_const(b, &type, value_text(VALUE_OTHER, view_str(sql_cell(&rows, 0, 0))), tree_pos(t));
 	return 0;

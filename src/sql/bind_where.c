@@ -7,7 +7,8 @@
  *	EXISTS (SELECT ... WHERE ...)  an inner join with the distinct inner sides of the equalities that tie it to the outer row
  *	NOT EXISTS (...)               a left join with the same, of which the rows without a partner stay
  *
- *	x NOT IN (SELECT y ...)        the same as NOT EXISTS where no null is about; with a null among the y, or as x, no row unless there is no y
+ *	x NOT IN (SELECT y ...)        the same as NOT EXISTS where no null is about; with a null among the y, or as x, no row unless
+ * there is no y
  */
 #include "sql/bind.h"
 
@@ -130,7 +131,8 @@ static int bind_in(struct binder *b, const struct scope *scope, const struct cte
 	if (sub->ncolumns != 1)
 		return bind_refuse(b, tree_pos(t), err, "a subquery of several columns");
 	y = bind_column(b, 0, &sub->types[0], tree_pos(t));
-	if (as_text(b, &x, err) != 0 || as_text(b, &y, err) != 0 || check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub, &sub, err) != 0)
+	if (as_text(b, &x, err) != 0 || as_text(b, &y, err) != 0 || check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub,
+		&sub, err) != 0)
 		return -1;
 	join = bind_join_nodes(b, *node, sub, false);
 	join->nkeys = 1;
@@ -180,7 +182,8 @@ static struct sql_expr *test_column(struct binder *b, enum sql_expr_kind kind, s
 	return test;
 }
 
-/* bind_in()'s join made an outer one, and of its rows those without a partner; the values are bound once more, for what to do with nulls. */
+/* bind_in()'s join made an outer one, and of its rows those without a partner; the values are bound once more, for what to do with
+ * nulls. */
 static int bind_not_in(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *t, struct sql_node **node,
 	struct err *err)
 {

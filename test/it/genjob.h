@@ -1,5 +1,6 @@
 /*
- * Queries made from a seed over the workload's tables: filter, project, group, inner and left equi-joins, FROM-subqueries and CTEs, aggregates
+ * Queries made from a seed over the workload's tables: filter, project, group, inner and left equi-joins, FROM-subqueries and CTEs,
+ * aggregates
  * with FILTER and DISTINCT, HAVING, UNION ALL, subqueries in WHERE, over expressions of every type that events carry. Each has a key.
  *
  * They mean one thing whatever the order of rows: what depends on which of several equal spellings is shown (1.0 and 1.00, '1 mon' and '30

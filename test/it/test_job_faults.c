@@ -84,7 +84,8 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 	world_wait_job(&w, j, JOB_RUNNING);
 	settle(j, v);
 	/* each changed row was written once: by the transaction whose answer was lost, or by the one after the one that was lost itself */
-	expect_cell("1001 1, 1002 1", "SELECT string_agg(id || ' ' || n, ', ' ORDER BY id) FROM (SELECT id, count(*) AS n FROM kept.seen GROUP BY id) s");
+	expect_cell("1001 1, 1002 1", "SELECT string_agg(id || ' ' || n, ', ' ORDER BY id) FROM (SELECT id, count(*) AS n FROM kept.seen "
+		"GROUP BY id) s");
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1003; ");
 	settle(j, v);
 	expect_cell("1", "SELECT count(*) FROM kept.seen WHERE id = 1003");
@@ -115,7 +116,8 @@ static void a_lost_commit_is_neither_done_twice_nor_left_out(void **state)
 	settle(j, v);
 	world_sql(&w,
 		"CREATE TABLE kept.seen (id bigint); CREATE FUNCTION kept.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO kept.seen "
-		"VALUES (NEW.id); RETURN NEW; END'; CREATE TRIGGER see AFTER INSERT OR UPDATE ON kept.filter FOR EACH ROW EXECUTE FUNCTION kept.see()");
+		"VALUES (NEW.id); RETURN NEW; END'; CREATE TRIGGER see AFTER INSERT OR UPDATE ON kept.filter FOR EACH ROW EXECUTE FUNCTION "
+		"kept.see()");
 	lose_one(proxy, j, v, PROXY_LOSE_ANSWER, 1);
 	lose_one(proxy, j, v, PROXY_LOSE_COMMIT, 2);
 	lose_one(proxy, j, v, PROXY_LOSE_ANSWER, 3);
@@ -220,7 +222,8 @@ static char *rows_of(PGconn *c, const char *from)
 	PGresult *r;
 	char *sql, *text;
 
-	PQclear(PQexec(c, "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET search_path = shop"));
+	PQclear(PQexec(c, "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET "
+		"search_path = shop"));
 	assert_true(asprintf(&sql, "SELECT coalesce(string_agg(x::text, E'\\n' ORDER BY x::text COLLATE \"C\"), '') FROM (%s) x", from) > 0);
 	r = PQexec(c, sql);
 	if (PQresultStatus(r) != PGRES_TUPLES_OK)
@@ -247,9 +250,11 @@ static void expect_across(PGconn *target, const struct workload_view *v)
 static void source_and_target_may_be_two_servers_with_settings_of_their_own(void **state)
 {
 	static const struct workload_view views[] = {
-		{"kinds_ordered", "kind", "SELECT kind, count(*) AS n, min(prior) AS low, count(took) AS tooks, max(at) AS last FROM shop.events GROUP BY kind"},
+		{"kinds_ordered", "kind", "SELECT kind, count(*) AS n, min(prior) AS low, count(took) AS tooks, max(at) AS last FROM "
+			"shop.events GROUP BY kind"},
 		{"every_type", "id", "SELECT * FROM shop.events"},
-		{"local_days", "day", "SELECT created_at::date AS day, date_trunc('hour', max(created_at)) AS last, count(*) AS n FROM shop.orders GROUP BY 1"}};
+		{"local_days", "day", "SELECT created_at::date AS day, date_trunc('hour', max(created_at)) AS last, count(*) AS n FROM "
+			"shop.orders GROUP BY 1"}};
 	struct pgtemp_options options = {.tcp = true, .conf = "timezone = 'Asia/Tokyo'\ndatestyle = 'SQL, DMY'\nintervalstyle = 'iso_8601'\n"
 		"bytea_output = 'escape'\nextra_float_digits = 0\n"};
 	struct pgtemp *other;
@@ -271,12 +276,17 @@ static void source_and_target_may_be_two_servers_with_settings_of_their_own(void
 	w.env.target.port = mem_strdup(text);
 	w.env.target.dbname = mem_strdup("postgres");
 	/* the types have other oids there, and a label more */
-	PQclear(PQexec(target, "CREATE SCHEMA shop; CREATE SCHEMA kept; CREATE TYPE shop.spare AS ENUM ('a'); CREATE TYPE shop.kind AS ENUM ('none', 'opened', "
+	PQclear(PQexec(target, "CREATE SCHEMA shop; CREATE SCHEMA kept; CREATE TYPE shop.spare AS ENUM ('a'); CREATE TYPE shop.kind AS "
+		"ENUM ('none', 'opened', "
 		"'moved', 'zipped', 'billed'); CREATE DOMAIN shop.money AS numeric(10,2)"));
-	PQclear(PQexec(target, "CREATE TABLE kept.kinds_ordered (kind shop.kind, n bigint, low shop.kind, tooks bigint, last timestamp); CREATE UNIQUE INDEX ON "
-		"kept.kinds_ordered (kind) NULLS NOT DISTINCT; CREATE TABLE kept.local_days (day date, last timestamptz, n bigint); CREATE UNIQUE INDEX ON "
-		"kept.local_days (day) NULLS NOT DISTINCT; CREATE TABLE kept.every_type (id uuid PRIMARY KEY, order_id bigint, kind shop.kind, prior shop.kind, "
-		"took interval, tags text[], nums int[], raw bytea, doc jsonb, at timestamp(3), clock time, code character(4), small smallint, ratio real, label "
+	PQclear(PQexec(target, "CREATE TABLE kept.kinds_ordered (kind shop.kind, n bigint, low shop.kind, tooks bigint, last timestamp); "
+		"CREATE UNIQUE INDEX ON "
+		"kept.kinds_ordered (kind) NULLS NOT DISTINCT; CREATE TABLE kept.local_days (day date, last timestamptz, n bigint); CREATE "
+		"UNIQUE INDEX ON "
+		"kept.local_days (day) NULLS NOT DISTINCT; CREATE TABLE kept.every_type (id uuid PRIMARY KEY, order_id bigint, kind "
+		"shop.kind, prior shop.kind, "
+		"took interval, tags text[], nums int[], raw bytea, doc jsonb, at timestamp(3), clock time, code character(4), small "
+		"smallint, ratio real, label "
 		"varchar(20), total shop.money, kinds shop.kind[])"));
 	workload_run(&l, 60);
 	world_connect(&w);
@@ -388,7 +398,8 @@ static bool walmill_waits_for(PGconn *c)
 	bool waits;
 
 	snprintf(sql, sizeof(sql),
-		"SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'walmill%%' AND %d = ANY (pg_blocking_pids(pid))", PQbackendPID(c));
+		"SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'walmill%%' AND %d = ANY (pg_blocking_pids(pid))",
+		PQbackendPID(c));
 	text = world_value(&w, sql);
 	waits = strcmp(text, "t") == 0;
 	free(text);
@@ -530,7 +541,8 @@ static void a_label_added_to_an_enum_is_in_its_place_at_once(void **state)
 	settle(j, ordered);
 	settle(k, whole);
 	world_sql(&w, "ALTER TYPE shop.kind ADD VALUE 'asked' BEFORE 'zipped'");
-	world_sql(&w, "INSERT INTO shop.events (id, order_id, kind, prior) VALUES (md5('asked')::uuid, 1, 'asked', 'asked'), (md5('a2')::uuid, 2, 'opened', 'asked')");
+	world_sql(&w, "INSERT INTO shop.events (id, order_id, kind, prior) VALUES (md5('asked')::uuid, 1, 'asked', 'asked'), "
+		"(md5('a2')::uuid, 2, 'opened', 'asked')");
 	world_sql(&w, "UPDATE shop.events SET prior = 'asked' WHERE kind = 'zipped'");
 	settle(j, ordered);
 	settle(k, whole);
@@ -556,13 +568,15 @@ static void expect_stopped(struct job *j, const char *column, const char *change
 	job_status(j, &s);
 	if (!strstr(s.error.text, column))
 		fail_msg("%s", s.error.text);
-	expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.filter) UNION ALL (TABLE kept.filter EXCEPT ALL TABLE kept.before)) x");
+	expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.filter) UNION ALL (TABLE kept.filter EXCEPT ALL "
+		"TABLE kept.before)) x");
 }
 
 static void a_column_retyped_or_dropped_stops_the_job_before_that_and_submitting_heals(void **state)
 {
 	static const struct workload_view without = {"filter", "id",
-		"SELECT id, customer_id, status, amount, score, created_at, NULL::text AS note FROM shop.orders WHERE status <> 'draft' AND amount > 10"};
+		"SELECT id, customer_id, status, amount, score, created_at, NULL::text AS note FROM shop.orders WHERE status <> 'draft' AND "
+		"amount > 10"};
 	const struct workload_view *v = view_of_name("filter");
 	struct job *j;
 	char *text;

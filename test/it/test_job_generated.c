@@ -193,7 +193,8 @@ static void run_seed(uint64_t seed, unsigned n, unsigned *ret_accepted, unsigned
 
 static void targets_equal_whatever_query_a_generator_makes(void **state)
 {
-	unsigned seed = number_of("WALMILL_SEED", 1), seeds = number_of("WALMILL_SEEDS", 2), n = number_of("WALMILL_JOBS", 25), ok = 0, with_rows = 0, i;
+	unsigned seed = number_of("WALMILL_SEED", 1), seeds = number_of("WALMILL_SEEDS", 2), n = number_of("WALMILL_JOBS", 25), ok = 0,
+		with_rows = 0, i;
 
 	for (i = 0; i < seeds; i++) {
 		fprintf(stderr, "WALMILL_SEED=%u WALMILL_SEEDS=1 WALMILL_JOBS=%u\n", seed + i, n);

@@ -22,9 +22,11 @@ const char workload_schema[] =
 	/* not in the order of their letters */
 	"CREATE TYPE shop.kind AS ENUM ('opened', 'moved', 'zipped', 'billed'); "
 	"CREATE DOMAIN shop.money AS numeric(10,2) CHECK (value > -1000000); "
-	"CREATE TABLE shop.events (id uuid PRIMARY KEY, order_id bigint, kind shop.kind, prior shop.kind DEFAULT 'moved', took interval, tags text[], "
+	"CREATE TABLE shop.events (id uuid PRIMARY KEY, order_id bigint, kind shop.kind, prior shop.kind DEFAULT 'moved', took interval, "
+	"tags text[], "
 	"nums int[], raw bytea, doc jsonb, at timestamp(3), clock time, code character(4), small smallint, ratio real, label varchar(20), "
-	"total shop.money, kinds shop.kind[]); ALTER TABLE shop.events ALTER COLUMN tags SET STORAGE EXTERNAL, ALTER COLUMN raw SET STORAGE EXTERNAL";
+	"total shop.money, kinds shop.kind[]); ALTER TABLE shop.events ALTER COLUMN tags SET STORAGE EXTERNAL, ALTER COLUMN raw SET "
+	"STORAGE EXTERNAL";
 
 const struct workload_view workload_views[] = {
 	{"filter", "id",
@@ -83,11 +85,13 @@ const struct workload_view workload_views[] = {
 		"AS total, "
 		"avg(salary) AS mean, min(hired) AS first FROM shop.people GROUP BY 1"},
 	{"kinds_ordered", "kind",
-		"SELECT kind, count(*) AS n, min(prior) AS low, max(prior) AS high, sum(took) AS took, count(DISTINCT tags) AS tags, max(code) AS code, "
+		"SELECT kind, count(*) AS n, min(prior) AS low, max(prior) AS high, sum(took) AS took, count(DISTINCT tags) AS tags, "
+		"max(code) AS code, "
 		"count(*) FILTER (WHERE prior > 'moved') AS late FROM shop.events WHERE kind <> 'billed' OR total IS NULL GROUP BY kind"},
 	{"every_type", "id", "SELECT * FROM shop.events"},
 	{"equal_by_type", "id, other",
-		"SELECT e.id, o.id AS other, e.nums, o.doc FROM shop.events e JOIN shop.events o ON e.took = o.took AND e.tags = o.tags AND e.kind = o.kind"},
+		"SELECT e.id, o.id AS other, e.nums, o.doc FROM shop.events e JOIN shop.events o ON e.took = o.took AND e.tags = o.tags AND "
+		"e.kind = o.kind"},
 	{"not_among", "id",
 		"SELECT id, name, salary / (SELECT max(qty) + 1 FROM shop.items) AS part FROM shop.people WHERE id NOT IN (SELECT customer_id FROM "
 		"shop.orders WHERE status = 'lost')"},
@@ -189,7 +193,8 @@ static void change_orders(struct workload *l)
 	case 0:
 	case 1:
 		world_sql(l->w,
-			"INSERT INTO shop.orders SELECT g, (%s + g) %% 70, %s, %s, %s, %d * 0.25, %s, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) "
+			"INSERT INTO shop.orders SELECT g, (%s + g) %% 70, %s, %s, %s, %d * 0.25, %s, %s FROM generate_series(%u, 60, 23) g ON "
+			"CONFLICT (id) "
 			"DO UPDATE SET status = EXCLUDED.status, amount = EXCLUDED.amount",
 			reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l), id(l));
 		break;
@@ -301,12 +306,14 @@ static const char *kind(struct workload *l)
 /* Intervals of one length and several spellings; a value that lies outside of its row; elements that need quotes. */
 static const char *of_event(struct workload *l, unsigned column)
 {
-	static const char *const tooks[] = {"NULL", "'1 mon'", "'30 days'", "'720:00:00'", "'-1 day 23:59:59.999999'", "'0'", "'2 years 3 mons'"};
+	static const char *const tooks[] = {"NULL", "'1 mon'", "'30 days'", "'720:00:00'", "'-1 day 23:59:59.999999'", "'0'", "'2 years 3 "
+		"mons'"};
 	static const char *const tags[] = {"NULL", "'{}'", "'{a,b}'", "'{\"a,b\",\"NULL\",NULL,\"\",\"q\\\"\\\\\"}'", "'{{a,b},{c,\" d\"}}'",
 		"array_fill('x'::text, ARRAY[300])"};
 	static const char *const nums[] = {"NULL", "'{}'", "'{1,NULL,-2147483648}'", "'{{1,2},{3,4}}'", "'{1}'"};
 	static const char *const raws[] = {"NULL", "''", "'\\x00ff10'", "'\\x01ff'", "convert_to(repeat('far ', 900), 'UTF8')"};
-	static const char *const docs[] = {"NULL", "'{\"a\": 1.0, \"b\": [true, null]}'", "'{\"a\": 1.00, \"b\": [true, null]}'", "'\"text\"'", "'null'"};
+	static const char *const docs[] = {"NULL", "'{\"a\": 1.0, \"b\": [true, null]}'", "'{\"a\": 1.00, \"b\": [true, null]}'",
+		"'\"text\"'", "'null'"};
 	static const char *const clocks[] = {"NULL", "'00:00'", "'24:00'", "'12:30:00.5'", "'23:59:59.999999'"};
 	static const char *const codes[] = {"NULL", "''", "'ab'", "'abcd'", "'\xC3\xA9'"};
 	static const char *const kinds[] = {"NULL", "'{opened,billed}'", "'{NULL,moved}'", "'{}'"};
@@ -329,11 +336,14 @@ static void change_events(struct workload *l)
 	case 0:
 	case 1:
 		world_sql(l->w,
-			"INSERT INTO shop.events SELECT md5(g::text)::uuid, g, %s, %s, %s, %s, %s, %s, %s, (%s)::timestamptz AT TIME ZONE 'UTC', %s, %s, %u, "
-			"%u * 0.5, left(%s, 20), %u / 8.0, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind, prior = EXCLUDED.prior, took = "
+			"INSERT INTO shop.events SELECT md5(g::text)::uuid, g, %s, %s, %s, %s, %s, %s, %s, (%s)::timestamptz AT TIME ZONE 'UTC', "
+			"%s, %s, %u, "
+			"%u * 0.5, left(%s, 20), %u / 8.0, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) DO UPDATE SET kind = "
+			"EXCLUDED.kind, prior = EXCLUDED.prior, took = "
 			"EXCLUDED.took, nums = EXCLUDED.nums",
 			kind(l), kind(l), of_event(l, 0), of_event(l, 1), of_event(l, 2), of_event(l, 3), of_event(l, 4), instant(l),
-			of_event(l, 5), of_event(l, 6), workload_below(l, 50), workload_below(l, 40), word(l), workload_below(l, 900), of_event(l, 7), id(l));
+			of_event(l, 5), of_event(l, 6), workload_below(l, 50), workload_below(l, 40), word(l), workload_below(l, 900),
+				of_event(l, 7), id(l));
 		break;
 	case 2: /* what lies outside of the row stays where it is */
 		world_sql(l->w, "UPDATE shop.events SET kind = %s, total = total + 0.37, small = -small WHERE order_id %% 5 = %u", kind(l),
