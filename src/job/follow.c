@@ -384,8 +384,8 @@ static int check_lost(struct job *j, const struct unit_payload *p, const struct 
 				continue;
 			err_set(err, ERR_UNSUPPORTED, "a value of column \"%s\" of table \"%s.%s\" cannot be told from its event",
 				t->sql->columns[k].name, t->sql->schema, t->sql->name);
-			err_detail(err, "It is an array whose subscripts do not begin with 1, or with an element that the connector's settings "
-				"cannot show.");
+			err_detail(err, "It is an array whose subscripts do not begin with 1, or something that the connector's settings cannot "
+				"show.");
 			return err_hint(err, "Resume the job: it starts from the tables as they are.");
 		}
 		if (record >= x->record + x->count)

@@ -291,6 +291,7 @@ static void put_bool(struct gen *g, struct buf *b, const struct rel *r, unsigned
 /* ---- relations ---- */
 
 static void put_select(struct gen *g, struct buf *b, struct rel *ret, unsigned depth);
+static char put_aggregate(struct gen *g, struct buf *b, const struct rel *r);
 
 static void add_column(struct rel *r, char type, bool base, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 static void add_column(struct rel *r, char type, bool base, const char *fmt, ...)
@@ -404,10 +405,12 @@ static void put_from(struct gen *g, struct buf *b, struct rel *ret, unsigned dep
 
 		put_item(g, &item, &more, depth);
 		if (ret->n + more.n < COLUMNS && ret->nkey + more.nkey <= KEYS && common(g, ret, &more, &x, &y)) {
-			put(b, " %s ", ONE_OF(g, "JOIN", "LEFT JOIN"));
+			put(b, " %s ", ONE_OF(g, "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN"));
 			buf_putv(b, buf_view(&item));
 			put(b, " ON %s = %s", y->name, x->name);
 			append(ret, &more);
+			if (chance(g, 6) && common(g, ret, &more, &x, &y))
+				put(b, " AND %s = %s", y->name, x->name);
 			if (chance(g, 4)) {
 				buf_puts(b, " AND ");
 				put_bool(g, b, ret, 0);
@@ -433,12 +436,28 @@ static void put_where(struct gen *g, struct buf *b, const struct rel *r, unsigne
 		if (common(g, r, &inner, &x, &y)) {
 			buf_puts(b, any ? " AND " : " WHERE ");
 			if (chance(g, 2))
-				put(b, "%s %s (SELECT %s FROM %s)", x->name, ONE_OF(g, "IN", "IN", "NOT IN"), y->name, buf_cstr(&item));
+				put(b, "%s %s (SELECT %s FROM %s%s)", x->name, ONE_OF(g, "IN", "IN", "NOT IN"), y->name, buf_cstr(&item),
+					ONE_OF(g, "", " GROUP BY 1", " ORDER BY 1"));
 			else
 				put(b, "%sEXISTS (SELECT 1 FROM %s WHERE %s = %s)", ONE_OF(g, "", "NOT "), buf_cstr(&item), y->name, x->name);
 		}
 	}
 	buf_release(&item);
+}
+
+/* (SELECT agg FROM table): no row of its own depends on it, so it may stand in any expression over rows. */
+static char put_scalar(struct gen *g, struct buf *b)
+{
+	struct buf from = BUF_INIT(1 << 20);
+	struct rel inner;
+	char type;
+
+	put_table(g, &from, &inner);
+	buf_puts(b, "(SELECT ");
+	type = put_aggregate(g, b, &inner);
+	put(b, " FROM %s)", buf_cstr(&from));
+	buf_release(&from);
+	return derived(type);
 }
 
 static void put_output(struct buf *b, struct rel *out, char type)
@@ -466,7 +485,10 @@ static void put_projection(struct gen *g, struct buf *b, struct rel *out, unsign
 		char type = some_type(g, &r);
 
 		buf_puts(b, out->n ? ", " : "");
-		put_expr(g, b, &r, type, DEPTH);
+		if (chance(g, 15))
+			type = put_scalar(g, b);
+		else
+			put_expr(g, b, &r, type, DEPTH);
 		put_output(b, out, type);
 	}
 	out->one_row = r.one_row;
@@ -558,8 +580,20 @@ static void put_group(struct gen *g, struct buf *b, struct rel *out, unsigned de
 	buf_putv(b, buf_view(&from));
 	if (ngroups) {
 		put(b, " GROUP BY %s", buf_cstr(&groups));
-		if (chance(g, 4)) {
+		switch (below(g, 8)) {
+		case 0:
 			put(b, " HAVING count(*) > %u", below(g, 3));
+			break;
+		case 1:
+			buf_puts(b, " HAVING bool_or(");
+			put_bool(g, b, &r, 1);
+			buf_puts(b, ")");
+			break;
+		case 2:
+			buf_puts(b, " HAVING count(*) > (SELECT min(qty) FROM shop.items)");
+			break;
+		default:
+			break;
 		}
 	}
 	out->one_row = ngroups == 0;
@@ -593,6 +627,7 @@ static void put_distinct(struct gen *g, struct buf *b, struct rel *out, unsigned
 /* Branches are told apart by a number, and their rows by their tables' keys. */
 static void put_union(struct gen *g, struct buf *b, struct rel *out)
 {
+	bool all = !chance(g, 4);
 	unsigned branches = 2 + below(g, 2), n = 1 + below(g, 3), i, k;
 	char types[4];
 
@@ -605,7 +640,7 @@ static void put_union(struct gen *g, struct buf *b, struct rel *out)
 
 		put_table(g, &from, &r);
 		put_where(g, &from, &r, 0);
-		put(b, "%sSELECT %u", k ? " UNION ALL " : "", k);
+		put(b, "%sSELECT %u", k == 0 ? "" : all ? " UNION ALL " : " UNION ", k);
 		put_output(b, &mine, 'I');
 		for (i = 0; i < 2; i++) {
 			put(b, ", %s::text", i < r.nkey ? r.cols[r.key[i]].name : "''");

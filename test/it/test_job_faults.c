@@ -526,6 +526,45 @@ static void a_backfill_waits_for_transactions_and_none_for_it(void **state)
 	world_stop(&w);
 }
 
+/* ---- values that events cannot say ---- */
+
+/* An array's lower bound, always; what is far from 1970 in nanoseconds. */
+static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_it(void **state)
+{
+	const struct workload_view *v = view_of_name("every_type");
+	static const char *const values[] = {"nums = '[0:1]={1,2}'", "at = '9999-12-31'", "kinds = '[3:3]={opened}'"};
+	struct job_status s;
+	struct job *j;
+	size_t i;
+
+	begin(",\"time.precision.mode\":\"nanoseconds\"");
+	l.tame = true;
+	world_sql(&w, "INSERT INTO shop.events (id, order_id, nums) SELECT md5(g::text)::uuid, g, '{7}' FROM generate_series(1, 5) g");
+	world_connect(&w);
+	j = workload_job(&l, v);
+	settle(j, v);
+	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		world_sql(&w, "DROP TABLE IF EXISTS kept.before; CREATE TABLE kept.before AS TABLE kept.every_type");
+		world_sql(&w, "BEGIN; UPDATE shop.events SET small = 1; UPDATE shop.events SET %s WHERE order_id = 3; COMMIT", values[i]);
+		world_wait_job(&w, j, JOB_FAILED);
+		job_status(j, &s);
+		assert_non_null(strstr(s.error.text, "cannot be told from its event"));
+		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type EXCEPT "
+			"ALL TABLE kept.before)) x");
+		job_resume(j);
+		settle(j, v);
+		world_sql(&w, "UPDATE shop.events SET small = 2");
+		/* the row still has it, and every event of it says so little */
+		world_wait_job(&w, j, JOB_FAILED);
+		world_sql(&w, "UPDATE shop.events SET nums = '{1}', at = '2024-01-01', kinds = NULL");
+		job_resume(j);
+		settle(j, v);
+		world_verify(&w, j);
+	}
+	job_free(j);
+	world_stop(&w);
+}
+
 /* ---- DDL ---- */
 
 static void a_label_added_to_an_enum_is_in_its_place_at_once(void **state)
@@ -617,6 +656,7 @@ int main(void)
 		cmocka_unit_test(verify_waits_for_transactions_and_none_for_it),
 		cmocka_unit_test(a_first_snapshot_waits_for_transactions_and_none_for_it),
 		cmocka_unit_test(a_backfill_waits_for_transactions_and_none_for_it),
+		cmocka_unit_test(what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_it),
 		cmocka_unit_test(a_label_added_to_an_enum_is_in_its_place_at_once),
 		cmocka_unit_test(a_column_retyped_or_dropped_stops_the_job_before_that_and_submitting_heals),
 	};
