@@ -123,19 +123,16 @@ out:
 static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, struct err *err)
 {
 	struct pg_slot_made made;
-	struct buf sql = BUF_INIT(512);
 	char name[64];
 	uint32_t i;
-	int rc = -1;
+	int rc;
 
 	snprintf(name, sizeof(name), "walmill_backfill_%d", pg_backend_pid(repl));
 	pg_set_deadline(repl, SLOT_DEADLINE_MS);
 	if (pg_slot_create(repl, view_str(name), true, &made, err))
 		return err_context(err, "could not create a slot for the backfill");
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	if (pg_exec(plain, buf_cstr(&sql), err))
-		goto out;
+	if (pg_snapshot_import(plain, made.snapshot, err))
+		return -1;
 	rc = cut_lock_tables(j, plain, err);
 	for (i = 0; i < j->plan->ntables && rc == 0; i++)
 		rc = read_table(j, plain, i, err);
@@ -146,8 +143,6 @@ static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, 
 		/* a position says "at or below", the cut "below" */
 		j->folded_lsn = j->passed_lsn = made.consistent_point - 1;
 	}
-out:
-	buf_release(&sql);
 	return rc;
 }
 

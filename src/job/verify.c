@@ -163,11 +163,9 @@ static int try_cut(struct job *j, struct pg_conn **repl, struct pg_conn **source
 		err_context(err, "could not create a temporary slot");
 		goto out;
 	}
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	buf_puts(&sql, "; SET LOCAL TimeZone = ");
+	buf_puts(&sql, "SET LOCAL TimeZone = ");
 	pg_put_literal(&sql, view_str(j->plan->timezone));
-	if (pg_exec(*source, buf_cstr(&sql), err))
+	if (pg_snapshot_import(*source, made.snapshot, err) || pg_exec(*source, buf_cstr(&sql), err))
 		goto out;
 	rc = cut_lock_tables(j, *source, err);
 	if (rc)
