@@ -461,6 +461,8 @@ int follow_unit(struct job *j, const struct log_unit_info *info, struct err *err
 		u.places = arena_zalloc(&a, (u.p.ntopics + 1) * sizeof(*u.places));
 		rc = check_readers(j, &u.p, err);
 		j->changes++;
+		if (rc)
+			checkpoint_forget(j); /* what starts anew from before this unit would only get here again */
 		j->torn = rc == 0;
 		if (rc == 0 && (rc = fold_unit(&u, info, err)) != 0)
 			err_context(err, "unit %llu of the log, transaction at " LSN_FORMAT, (unsigned long long)info->seq, LSN_ARGS(u.p.commit_lsn));

@@ -45,6 +45,22 @@ static void settle(struct job *j, const struct workload_view *v)
 	workload_compare(&l, v);
 }
 
+/* The command is taken up by the job's thread: until then the job is what it was. */
+static void resume(struct job *j)
+{
+	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
+	struct job_status s;
+
+	job_resume(j);
+	for (job_status(j, &s); s.state == JOB_FAILED; job_status(j, &s)) {
+		uint64_t seen = wake_seen(&w.wake);
+
+		if (io_monotonic_us(io_system()) > deadline)
+			fail_msg("job %s does not resume: %s", job_name(j), s.error.text);
+		wake_wait(&w.wake, seen, STEP_US);
+	}
+}
+
 static void expect_cell(const char *want, const char *sql)
 {
 	char *text = world_value(&w, sql);
@@ -151,7 +167,7 @@ static void the_older_of_two_owners_stops_and_tables_stay_exact(void **state)
 	assert_non_null(strstr(s.error.text, "no longer owned"));
 	settle(b, v);
 	/* the other way round */
-	job_resume(a);
+	resume(a);
 	settle(a, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1002");
 	world_wait_job(&w, b, JOB_FAILED);
@@ -205,7 +221,7 @@ static void a_job_over_a_trimmed_topic_begins_with_the_tables(void **state)
 	workload_run(&l, 30);
 	world_wait_connector(&w, workload_mark(&l));
 	trim("app.shop.items");
-	job_resume(j);
+	resume(j);
 	settle(j, v);
 	world_verify(&w, j);
 	world_verify(&w, k);
@@ -551,13 +567,13 @@ static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_
 		assert_non_null(strstr(s.error.text, "cannot be told from its event"));
 		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type EXCEPT "
 			"ALL TABLE kept.before)) x");
-		job_resume(j);
+		resume(j);
 		settle(j, v);
 		world_sql(&w, "UPDATE shop.events SET small = 2");
 		/* the row still has it, and every event of it says so little */
 		world_wait_job(&w, j, JOB_FAILED);
 		world_sql(&w, "UPDATE shop.events SET nums = '{1}', at = '2024-01-01', kinds = NULL");
-		job_resume(j);
+		resume(j);
 		settle(j, v);
 		world_verify(&w, j);
 	}
@@ -626,7 +642,7 @@ static void a_column_retyped_or_dropped_stops_the_job_before_that_and_submitting
 	j = workload_job(&l, v);
 	settle(j, v);
 	expect_stopped(j, "\"amount\"", "ALTER TABLE shop.orders ALTER COLUMN amount TYPE numeric(14,3)");
-	job_resume(j);
+	resume(j);
 	settle(j, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = 77.01 WHERE id = 3001");
 	settle(j, v);
