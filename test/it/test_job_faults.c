@@ -565,8 +565,8 @@ static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_
 		world_wait_job(&w, j, JOB_FAILED);
 		job_status(j, &s);
 		assert_non_null(strstr(s.error.text, "cannot be told from its event"));
-		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type EXCEPT "
-			"ALL TABLE kept.before)) x");
+		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type "
+			"EXCEPT ALL TABLE kept.before)) x");
 		resume(j);
 		settle(j, v);
 		world_sql(&w, "UPDATE shop.events SET small = 2");
