@@ -1,6 +1,7 @@
 /* Replication stream; see stream.h. One thread, the connector's. */
 #include "pg/stream.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -126,12 +127,12 @@ static int wait_for_commits(struct pg_conn *c, const char *seen, struct err *err
 /* The decoder's snapshots may end before the oldest transaction that they call running, which the server's own input does not take. */
 static char *with_order(const char *seen)
 {
-	unsigned long long low, high;
-	char text[64];
+	char *colon, text[64];
+	uint64_t low = strtoull(seen, &colon, 10), high = *colon == ':' ? strtoull(colon + 1, NULL, 10) : low;
 
-	if (sscanf(seen, "%llu:%llu", &low, &high) != 2 || low <= high)
+	if (low <= high)
 		return mem_strdup(seen);
-	snprintf(text, sizeof(text), "%llu:%llu:", low, low);
+	snprintf(text, sizeof(text), "%" PRIu64 ":%" PRIu64 ":", low, low);
 	return mem_strdup(text);
 }
 
