@@ -366,6 +366,7 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 	const struct tree *names = tree_get(name, "names"), *bounds = tree_get(name, "arrayBounds");
 	const char *parts[2] = {"pg_catalog", NULL};
 	int64_t mods[2] = {0, 0};
+	bool domain = false;
 	uint32_t n = 0;
 
 	*ret_array = tree_count(bounds) > 0;
@@ -374,6 +375,13 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 	TREE_EACH(part, names) {
 		parts[0] = tree_count(names) == 2 && part == names->child ? tree_str(tree_is(part, "String"), "sval") : parts[0];
 		parts[1] = tree_str(tree_is(part, "String"), "sval");
+	}
+	/* its constraints would have to be checked */
+	if (parts[0] && parts[1] && strcmp(parts[0], "pg_catalog") != 0) {
+		if (catalog_is_domain(b->catalog, parts[0], parts[1], &domain, err) != 0)
+			return -1;
+		if (domain)
+			return bind_refuse(b, tree_pos(name), err, "a cast to a domain");
 	}
 	if (!parts[0] || !parts[1] || catalog_type_named(b->catalog, parts[0], parts[1], ret, err) != 0)
 		return parts[0] && parts[1] ? -1 : bind_refuse(b, tree_pos(name), err, "this type");

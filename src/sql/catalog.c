@@ -107,6 +107,18 @@ int catalog_type_named(struct catalog *c, const char *schema, const char *name, 
 	                 	params, 2, ret, err);
 }
 
+int catalog_is_domain(struct catalog *c, const char *schema, const char *name, bool *ret, struct err *err)
+{
+	const char *params[] = {schema, name};
+	struct sql_rows rows;
+
+	if (catalog_query(c, "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1"
+		" AND t.typname = $2 AND t.typtype = 'd'", params, 2, &rows, err) != 0)
+		return -1;
+	*ret = rows.nrows > 0;
+	return 0;
+}
+
 int catalog_enum(struct catalog *c, const struct type *type, const struct sql_enum **ret, struct err *err)
 {
 	const char *param = from_oid(c, type->oid), *key = arena_printf(c->arena, "enum:%u", type->oid);

@@ -51,6 +51,7 @@ int catalog_query(struct catalog *c, const char *sql, const char *const *params,
 	struct err *err) WM_MUST_USE;
 int catalog_relation(struct catalog *c, const char *schema, const char *name, const struct cat_relation **ret, struct err *err) WM_MUST_USE;
 int catalog_type(struct catalog *c, uint32_t oid, struct type *ret, struct err *err) WM_MUST_USE;
+int catalog_is_domain(struct catalog *c, const char *schema, const char *name, bool *ret, struct err *err) WM_MUST_USE;
 int catalog_type_named(struct catalog *c, const char *schema, const char *name, struct type *ret, struct err *err) WM_MUST_USE;
 /* NULL for what is not an enum. */
 int catalog_enum(struct catalog *c, const struct type *type, const struct sql_enum **ret, struct err *err) WM_MUST_USE;

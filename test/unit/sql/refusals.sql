@@ -56,6 +56,8 @@ INSERT INTO x SELECT upper(t COLLATE turkish) FROM things;
 INSERT INTO x SELECT DISTINCT narr FROM things;
 -- == equality of json
 INSERT INTO x SELECT js, count(*) FROM things GROUP BY js;
+-- == cast to a domain
+INSERT INTO x SELECT id, n::amount FROM things;
 -- == text to an enum
 INSERT INTO x SELECT id, t::mood FROM things;
 -- == array
