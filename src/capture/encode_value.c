@@ -483,14 +483,18 @@ enum put_result put_date(struct buf *b, const struct value_encoder *e, struct vi
 	return rc;
 }
 
-static void put_scaled(struct buf *b, uint8_t form, int64_t us)
+static enum put_result put_scaled(struct buf *b, uint8_t form, int64_t us)
 {
+	int64_t ns;
+
 	if (form == FORM_EPOCH_MS)
 		buf_i64(b, floor_div(us, 1000));
 	else if (form == FORM_EPOCH_NS)
 		buf_i64(b, (int64_t)((uint64_t)us * 1000));
 	else
 		buf_i64(b, us);
+	/* Java's long wraps around outside of 1677 to 2262 */
+	return form == FORM_EPOCH_NS && __builtin_mul_overflow(us, 1000, &ns) ? PUT_LOST : PUT_PLAIN;
 }
 
 enum put_result put_time(struct buf *b, const struct value_encoder *e, struct view raw)
@@ -502,10 +506,8 @@ enum put_result put_time(struct buf *b, const struct value_encoder *e, struct vi
 	us = (int64_t)get_be64(raw.ptr);
 	if (us < 0 || us > DAY_US)
 		return PUT_BAD;
-	if (e->form != FORM_ISO_LOCAL) {
-		put_scaled(b, e->form, us);
-		return PUT_PLAIN;
-	}
+	if (e->form != FORM_ISO_LOCAL)
+		return put_scaled(b, e->form, us);
 	buf_putc(b, '"');
 	put_time_text(b, us == DAY_US ? 0 : us, -1); /* java.time has no 24:00 */
 	buf_puts(b, "Z\"");
@@ -538,7 +540,7 @@ static void put_iso(struct buf *b, int64_t us, int digits)
 enum put_result put_timestamp(struct buf *b, const struct value_encoder *e, struct view raw)
 {
 	int64_t us;
-	enum put_result rc = read_timestamp(raw, &us);
+	enum put_result rc = read_timestamp(raw, &us), scaled = PUT_PLAIN;
 
 	if (rc == PUT_BAD)
 		return rc;
@@ -549,8 +551,8 @@ enum put_result put_timestamp(struct buf *b, const struct value_encoder *e, stru
 	if (e->form == FORM_ISO_LOCAL)
 		put_iso(b, us, -1);
 	else
-		put_scaled(b, e->form, rc == PUT_NEG_INFINITY ? NEG_INFINITY_US : (int64_t)((uint64_t)us + (uint64_t)EPOCH_US));
-	return rc;
+		scaled = put_scaled(b, e->form, rc == PUT_NEG_INFINITY ? NEG_INFINITY_US : (int64_t)((uint64_t)us + (uint64_t)EPOCH_US));
+	return rc == PUT_PLAIN ? scaled : rc;
 }
 
 enum put_result put_timestamptz(struct buf *b, const struct value_encoder *e, struct view raw)
@@ -618,7 +620,7 @@ enum put_result put_interval_iso(struct buf *b, const struct value_encoder *e, s
 
 static enum put_result put_dimension(struct buf *b, const struct value_encoder *e, struct reader *r, const uint32_t *sizes, unsigned dims)
 {
-	enum put_result rc;
+	enum put_result rc, all = PUT_PLAIN;
 	uint32_t i;
 
 	buf_putc(b, '[');
@@ -628,8 +630,10 @@ static enum put_result put_dimension(struct buf *b, const struct value_encoder *
 		if (i)
 			buf_putc(b, ',');
 		if (dims > 1) {
-			if (put_dimension(b, e, r, sizes + 1, dims - 1) == PUT_BAD)
-				return PUT_BAD;
+			rc = put_dimension(b, e, r, sizes + 1, dims - 1);
+			if (rc == PUT_BAD)
+				return rc;
+			all = rc != PUT_PLAIN ? rc : all;
 			continue;
 		}
 		len = (int32_t)reader_be32(r);
@@ -640,15 +644,17 @@ static enum put_result put_dimension(struct buf *b, const struct value_encoder *
 		rc = e->elem->put(b, e->elem, reader_view(r, (uint32_t)len));
 		if (rc == PUT_BAD)
 			return rc;
+		all = rc != PUT_PLAIN ? PUT_LOST : all;
 	}
 	buf_putc(b, ']');
-	return r->bad ? PUT_BAD : PUT_PLAIN;
+	return r->bad ? PUT_BAD : all;
 }
 
 enum put_result put_array(struct buf *b, const struct value_encoder *e, struct view raw)
 {
 	struct reader r = reader_of(raw);
 	uint32_t ndim = reader_be32(&r), sizes[6], i;
+	enum put_result rc = PUT_PLAIN, elements;
 	uint64_t total = 1;
 
 	reader_be32(&r);
@@ -657,7 +663,8 @@ enum put_result put_array(struct buf *b, const struct value_encoder *e, struct v
 		return PUT_BAD;
 	for (i = 0; i < ndim; i++) {
 		sizes[i] = reader_be32(&r);
-		reader_be32(&r);
+		/* JSON's arrays have no lower bound to say */
+		rc = reader_be32(&r) != 1 ? PUT_LOST : rc;
 		/* every element has a length word, so sizes that are not there cannot make us write */
 		total *= sizes[i];
 		if (r.bad || total > reader_left(&r))
@@ -667,7 +674,8 @@ enum put_result put_array(struct buf *b, const struct value_encoder *e, struct v
 		buf_puts(b, "[]");
 		return reader_done(&r) ? PUT_PLAIN : PUT_BAD;
 	}
-	if (put_dimension(b, e, &r, sizes, ndim) == PUT_BAD || !reader_done(&r))
+	elements = put_dimension(b, e, &r, sizes, ndim);
+	if (elements == PUT_BAD || !reader_done(&r))
 		return PUT_BAD;
-	return PUT_PLAIN;
+	return elements != PUT_PLAIN ? elements : rc;
 }

@@ -16,6 +16,7 @@ enum put_result {
 	PUT_NAN = EXCEPTION_NAN,   /* the JSON says something else, or less, than the value */
 	PUT_INFINITY = EXCEPTION_INFINITY,
 	PUT_NEG_INFINITY = EXCEPTION_NEG_INFINITY,
+	PUT_LOST = EXCEPTION_LOST,
 };
 
 struct value_encoder;

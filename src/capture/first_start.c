@@ -138,7 +138,6 @@ static int drop_temporary(struct connector *c, const char *name, struct err *err
 static int try_snapshot(struct connector *c, struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
 	struct pg_slot_made made;
-	struct buf sql = BUF_INIT(256);
 	char name[64];
 	int rc = -1;
 
@@ -146,9 +145,7 @@ static int try_snapshot(struct connector *c, struct pg_table_ref *tables, uint32
 	if (make_cut(c, name, &made, err))
 		goto out;
 	connector_step_enter(c, STEP_SNAPSHOT);
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	if (pg_exec(c->plain, buf_cstr(&sql), err))
+	if (pg_snapshot_import(c->plain, made.snapshot, err))
 		goto out;
 	rc = lock_tables(c, tables, n, err);
 	/* with the snapshot imported the temporary slot has done its work: kept, it would hold back WAL as long as this connection lives */
@@ -168,7 +165,6 @@ static int try_snapshot(struct connector *c, struct pg_table_ref *tables, uint32
 		c->have_position = true;
 	}
 out:
-	buf_release(&sql);
 	return rc;
 }
 

@@ -21,8 +21,8 @@ static void put_query(struct buf *b, const struct sql_table *t)
 	buf_puts(b, "SELECT ");
 	for (i = 0; i < t->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
+		/* as the type's output function writes it: a cast to text would cut the blanks of character(n) */
 		pg_put_ident(b, view_str(t->columns[i].name));
-		buf_puts(b, "::text");
 	}
 	buf_puts(b, " FROM ");
 	pg_put_ident(b, view_str(t->schema));
@@ -82,8 +82,7 @@ out:
 	return rc;
 }
 
-/* As for a connector's snapshot: no lock while the slot is being made, then lock and compare files. 1 = start over. */
-static int lock_tables(struct job *j, struct pg_conn *c, struct err *err)
+int cut_lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 {
 	struct buf sql = BUF_INIT(1 << 20);
 	struct pg_result *r;
@@ -103,17 +102,18 @@ static int lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 		goto out;
 	}
 	buf_clear(&sql);
-	buf_puts(&sql,
-		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
-		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
+	/* the catalog's rows as the snapshot has them against what is so now; partitions included */
+	buf_puts(&sql, "WITH RECURSIVE t(oid) AS (VALUES ");
 	for (i = 0; i < j->plan->ntables; i++)
-		buf_printf(&sql, "%s%u", i ? "," : "", j->plan->tables[i].oid);
-	buf_puts(&sql, ")");
+		buf_printf(&sql, "%s(%u::pg_catalog.oid)", i ? "," : "", j->plan->tables[i].oid);
+	buf_puts(&sql,
+		" UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i, t WHERE i.inhparent = t.oid) SELECT count(*) FROM pg_catalog.pg_class c "
+		"JOIN t ON t.oid = c.oid WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)");
 	if (pg_query(c, buf_cstr(&sql), 0, NULL, &r, err))
 		goto out;
 	rc = pg_int(r, 0, 0) > 0;
 	if (rc)
-		err_set(err, ERR_BUSY, "a table was truncated or rewritten while its backfill began");
+		err_set(err, ERR_BUSY, "a table was truncated or rewritten just when it was to be read");
 	pg_result_free(r);
 out:
 	buf_release(&sql);
@@ -123,20 +123,17 @@ out:
 static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, struct err *err)
 {
 	struct pg_slot_made made;
-	struct buf sql = BUF_INIT(512);
 	char name[64];
 	uint32_t i;
-	int rc = -1;
+	int rc;
 
 	snprintf(name, sizeof(name), "walmill_backfill_%d", pg_backend_pid(repl));
 	pg_set_deadline(repl, SLOT_DEADLINE_MS);
 	if (pg_slot_create(repl, view_str(name), true, &made, err))
 		return err_context(err, "could not create a slot for the backfill");
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	if (pg_exec(plain, buf_cstr(&sql), err))
-		goto out;
-	rc = lock_tables(j, plain, err);
+	if (pg_snapshot_import(plain, made.snapshot, err))
+		return -1;
+	rc = cut_lock_tables(j, plain, err);
 	for (i = 0; i < j->plan->ntables && rc == 0; i++)
 		rc = read_table(j, plain, i, err);
 	if (rc == 0)
@@ -146,8 +143,6 @@ static int try_once(struct job *j, struct pg_conn *repl, struct pg_conn *plain, 
 		/* a position says "at or below", the cut "below" */
 		j->folded_lsn = j->passed_lsn = made.consistent_point - 1;
 	}
-out:
-	buf_release(&sql);
 	return rc;
 }
 

@@ -54,6 +54,31 @@ static const struct table *stored_version(const struct job *j, uint32_t oid, uin
  * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not
  * got the column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
  */
+static bool same_labels(const struct sql_enum *planned, const struct column *stored)
+{
+	uint32_t i, k;
+
+	for (i = 0; planned && i < stored->nlabels; i++) {
+		for (k = 0; k < planned->n && !view_eq(planned->labels[k], stored->labels[i]); k++)
+			;
+		if (k == planned->n)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Added or renamed since the job was planned, or before the log's version was written. Planned anew, the job knows an added label, and
+ * starts from the tables where the log has rows under a name that is gone.
+ */
+static int other_labels(const struct job_table *t, const struct sql_column *c, struct err *err)
+{
+	err_set(err, ERR_STATE, "the enum of column \"%s\" of table \"%s.%s\" has other labels than when the job was planned", c->name,
+		t->sql->schema, t->sql->name);
+	err->retriable = true;
+	return -1;
+}
+
 static int same_types(const struct job_table *t, const struct table *stored, struct err *err)
 {
 	uint32_t i;
@@ -61,9 +86,13 @@ static int same_types(const struct job_table *t, const struct table *stored, str
 	for (i = 0; i < t->sql->ncolumns; i++) {
 		int at = table_find_attnum(stored, t->sql->columns[i].attnum);
 
-		if (at >= 0 && stored->columns[at].type.oid == t->sql->columns[i].type.oid &&
-			stored->columns[at].type.typmod == t->sql->columns[i].type.typmod)
+		/* to a plan a domain is its base type */
+		if (at >= 0 && stored->columns[at].base.oid == t->sql->columns[i].type.oid &&
+			stored->columns[at].base.typmod == t->sql->columns[i].type.typmod) {
+			if (!same_labels(t->sql->columns[i].labels, &stored->columns[at]))
+				return other_labels(t, &t->sql->columns[i], err);
 			continue;
+		}
 		if (at < 0)
 			err_set(err, ERR_STATE,
 				"column \"%s\" of table \"%s.%s\", which the job uses, is not in the log: it was dropped, or is not captured",
@@ -121,13 +150,18 @@ static void set_special(struct value *v, uint8_t kind)
 					 : value_int((enum value_kind)v->kind, v->kind == VALUE_DATE ? DATE_NEG_INF : TIMESTAMP_NEG_INF);
 }
 
-/* Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. */
-static bool apply_exceptions(struct unit *u, struct topic_place *place, uint32_t topic, struct job_table *t)
+/*
+ * Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. Before
+ * the record
+ * is read it is told what not to look at (values false), afterwards what its values are.
+ */
+static bool apply_exceptions(struct unit *u, struct topic_place *place, uint32_t topic, struct job_table *t, bool values)
 {
 	bool any = false;
 	uint32_t i, k;
 
-	memset(t->unchanged, 0, t->sql->ncolumns);
+	if (!values)
+		memset(t->unchanged, 0, t->sql->ncolumns);
 	for (i = place->exception; i < u->p.nexceptions; i++) {
 		const struct unit_exception *x = &u->p.exceptions[i];
 
@@ -144,7 +178,7 @@ static bool apply_exceptions(struct unit *u, struct topic_place *place, uint32_t
 			any = any || x->kind == EXCEPTION_UNCHANGED;
 			if (x->kind == EXCEPTION_UNCHANGED)
 				t->unchanged[k] = true;
-			else
+			else if (values)
 				set_special(&t->row[k], x->kind);
 		}
 	}
@@ -202,11 +236,14 @@ static int fold_record(struct unit *u, struct topic_place *place, uint32_t topic
 		return -1;
 	t->in_unit++;
 	arena_reset(&j->scratch);
-	if (reader_of_version(j, t, run->version, &d, err) || row_decode(d, rec->key, rec->value, &j->scratch, &op, t->row, err))
+	unchanged = u->p.nexceptions && apply_exceptions(u, place, topic, t, false);
+	if (reader_of_version(j, t, run->version, &d, err) ||
+		row_decode(d, rec->key, rec->value, unchanged ? t->unchanged : NULL, &j->scratch, &op, t->row, err))
 		return -1;
 	switch (op) {
 	case ROW_UPSERT:
-		unchanged = u->p.nexceptions && apply_exceptions(u, place, topic, t);
+		if (u->p.nexceptions)
+			apply_exceptions(u, place, topic, t, true);
 		return unchanged ? upsert_unchanged(j, t, index, err) : flow_upsert(j->flow, index, t->row, NULL, err);
 	case ROW_DELETE:
 		return flow_delete(j->flow, index, t->row, err);
@@ -331,6 +368,33 @@ static int fold_unit(struct unit *u, const struct log_unit_info *info, struct er
 	return 0;
 }
 
+static int check_lost(struct job *j, const struct unit_payload *p, const struct unit_exception *x, struct err *err)
+{
+	struct job_table *t = NULL;
+	uint32_t i, k, record = 0;
+
+	for (i = 0; i < p->nruns; i++) {
+		if (p->runs[i].topic != x->topic)
+			continue;
+		record += p->runs[i].count;
+		if (record <= x->record)
+			continue;
+		t = table_of(j, p->runs[i].table_oid);
+		for (k = 0; t && k < t->sql->ncolumns; k++) {
+			if (t->attnums[k] != x->attnum)
+				continue;
+			err_set(err, ERR_UNSUPPORTED, "a value of column \"%s\" of table \"%s.%s\" cannot be told from its event",
+				t->sql->columns[k].name, t->sql->schema, t->sql->name);
+			err_detail(err, "It is an array whose subscripts do not begin with 1, or something that the connector's settings cannot "
+				"show.");
+			return err_hint(err, "Resume the job: it starts from the tables as they are.");
+		}
+		if (record >= x->record + x->count)
+			break;
+	}
+	return 0;
+}
+
 /* Every version that the unit uses can be read: asked before anything of it is folded, so that the flow still stands before it if not. */
 static int check_readers(struct job *j, const struct unit_payload *p, struct err *err)
 {
@@ -343,6 +407,9 @@ static int check_readers(struct job *j, const struct unit_payload *p, struct err
 		if (t && reader_of_version(j, t, p->runs[i].version, &d, err))
 			return -1;
 	}
+	for (i = 0; i < p->nexceptions; i++)
+		if (p->exceptions[i].kind == EXCEPTION_LOST && check_lost(j, p, &p->exceptions[i], err))
+			return -1;
 	return 0;
 }
 
@@ -395,11 +462,16 @@ int follow_unit(struct job *j, const struct log_unit_info *info, struct err *err
 		u.places = arena_zalloc(&a, (u.p.ntopics + 1) * sizeof(*u.places));
 		rc = check_readers(j, &u.p, err);
 		j->changes++;
+		if (rc)
+			checkpoint_forget(j); /* what starts anew from before this unit would only get here again */
+		j->torn = rc == 0;
 		if (rc == 0 && (rc = fold_unit(&u, info, err)) != 0)
 			err_context(err, "unit %llu of the log, transaction at " LSN_FORMAT, (unsigned long long)info->seq, LSN_ARGS(u.p.commit_lsn));
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		j->torn = false;
 		note_position(j, &u.p);
+	}
 out:
 	arena_release(&a);
 	return rc;

@@ -230,8 +230,8 @@ static int round_once(struct job *j, bool *ret_more, struct err *err)
 	if (rc) {
 		struct err ignored = ERR_INIT;
 
-		/* what was folded before the unit that cannot be is right: let the tables have it */
-		if (!err->retriable && finish_step(j, &ignored))
+		/* what was folded before the unit that cannot be is right: let the tables have it, but nothing of a part of the unit */
+		if (!err->retriable && !j->torn && finish_step(j, &ignored))
 			err_clear(&ignored);
 		return rc;
 	}
@@ -274,7 +274,7 @@ static int session(struct job *j, bool repair, struct err *err)
 {
 	int rc;
 
-	j->ready = false;
+	j->ready = j->torn = false;
 	j->first_write_replaces = false;
 	job_set_state(j, JOB_INITIALIZING, NULL);
 	job_step(j, "planning");

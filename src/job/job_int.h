@@ -113,6 +113,7 @@ struct job {
 	int64_t source_us;
 	int64_t clock;
 	bool in_snapshot;                 /* parts of a snapshot are folded, its end is not */
+	bool torn;                        /* a part of a unit is folded, the rest could not be: nothing may be written */
 	bool pending;                     /* the cursor's present unit is still to be folded */
 	struct log_unit_info pending_unit;
 	bool ready;                       /* the flow has reached a cut: it may write */
@@ -156,6 +157,13 @@ int checkpoint_load(struct job *j, uint64_t *ret_seq, struct err *err);
 
 /* backfill.c: the source's tables at a cut into the flow */
 int backfill_run(struct job *j, struct err *err);
+/*
+ * TRUNCATE and rewrites of tables do not mind snapshots: an older one sees an emptied table. In a session that has imported a cut's
+ * snapshot:
+ * locks the job's tables and compares their files. No lock is held while the slot is being made, as the application would wait for it. 1 =
+ * start over with another slot; *err says why.
+ */
+int cut_lock_tables(struct job *j, struct pg_conn *c, struct err *err);
 
 /* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. */
 int follow_some(struct job *j, lsn_t limit, bool *ret_more, struct err *err);

@@ -145,8 +145,8 @@ static void hold_to(struct job *j, enum hold_phase p)
 	wake_signal(log_wake(j->env->log));
 }
 
-/* Slot, snapshot, cut and its time. The two connections are the caller's to close. */
-static int make_cut(struct job *j, struct pg_conn **repl, struct pg_conn **source, struct err *err)
+/* Slot, snapshot, cut and its time. The two connections are the caller's to close. 1 = start over: TRUNCATE does not mind snapshots. */
+static int try_cut(struct job *j, struct pg_conn **repl, struct pg_conn **source, struct err *err)
 {
 	struct buf sql = BUF_INIT(512);
 	struct pg_slot_made made;
@@ -163,12 +163,15 @@ static int make_cut(struct job *j, struct pg_conn **repl, struct pg_conn **sourc
 		err_context(err, "could not create a temporary slot");
 		goto out;
 	}
-	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
-	pg_put_literal(&sql, view_str(made.snapshot));
-	buf_puts(&sql, "; SET LOCAL TimeZone = ");
+	buf_puts(&sql, "SET LOCAL TimeZone = ");
 	pg_put_literal(&sql, view_str(j->plan->timezone));
-	if (pg_exec(*source, buf_cstr(&sql), err) ||
-	    pg_query(*source, "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::int8", 0, NULL, &r, err))
+	if (pg_snapshot_import(*source, made.snapshot, err) || pg_exec(*source, buf_cstr(&sql), err))
+		goto out;
+	rc = cut_lock_tables(j, *source, err);
+	if (rc)
+		goto out;
+	rc = -1;
+	if (pg_query(*source, "SELECT (extract(epoch FROM pg_catalog.now()) * 1000000)::int8", 0, NULL, &r, err))
 		goto out;
 	lock_take(&j->lock);
 	j->hold.cut = made.consistent_point;
@@ -179,6 +182,19 @@ static int make_cut(struct job *j, struct pg_conn **repl, struct pg_conn **sourc
 out:
 	buf_release(&sql);
 	return rc;
+}
+
+static int make_cut(struct job *j, int64_t deadline_us, struct pg_conn **repl, struct pg_conn **source, struct err *err)
+{
+	int rc;
+
+	while ((rc = try_cut(j, repl, source, err)) > 0 && io_monotonic_us(j->env->io) < deadline_us) {
+		pg_close(*source);
+		pg_close(*repl);
+		*source = *repl = NULL;
+		err_clear(err);
+	}
+	return rc > 0 ? -1 : rc;
 }
 
 /* ---- comparing ---- */
@@ -202,10 +218,13 @@ static void put_select(struct buf *b, const struct comparison *c, bool query)
 	buf_puts(b, "SELECT ");
 	for (i = 0; i < st->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
-		/* the query's value as it would stand in the target */
-		if (query)
-			buf_printf(b, "q.c%u::%.*s::text", i, (int)c->target.types[i].len, (const char *)c->target.types[i].ptr);
-		else {
+		/* the query's value as it would stand in the target, where that has a type which the source knows */
+		if (query) {
+			buf_printf(b, "q.c%u", i);
+			if (c->target.types[i].len)
+				buf_printf(b, "::%.*s", (int)c->target.types[i].len, (const char *)c->target.types[i].ptr);
+			buf_puts(b, "::text");
+		} else {
 			pg_put_ident(b, c->target.columns[i]);
 			buf_puts(b, "::text");
 		}
@@ -389,7 +408,7 @@ int job_verify(struct job *j, struct job_verdict *ret, struct buf *into, struct 
 	j->hold = (struct hold){.phase = HOLD_WANTED};
 	lock_drop(&j->lock);
 	hold_to(j, HOLD_WANTED);
-	if (hold_until(j, HOLD_STILL, deadline, "a stand", err) || make_cut(j, &repl, &source, err))
+	if (hold_until(j, HOLD_STILL, deadline, "a stand", err) || make_cut(j, deadline, &repl, &source, err))
 		goto out;
 	hold_to(j, HOLD_ADVANCE);
 	if (hold_until(j, HOLD_REACHED, deadline, "the cut", err))

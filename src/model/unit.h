@@ -42,6 +42,7 @@ enum unit_exception_kind {
 	EXCEPTION_NAN = 3,
 	EXCEPTION_INFINITY = 4,
 	EXCEPTION_NEG_INFINITY = 5,
+	EXCEPTION_LOST = 6,      /* the bytes do not say what it is: an array from another index than 1 on, an instant beyond nanoseconds */
 };
 
 struct unit_exception {

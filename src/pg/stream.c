@@ -1,14 +1,17 @@
 /* Replication stream; see stream.h. One thread, the connector's. */
 #include "pg/stream.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "pg/conn_internal.h"
 
 /* microseconds between 1970-01-01 and 2000-01-01, where the server's clock begins */
 #define POSTGRES_EPOCH_US INT64_C(946684800000000)
+#define IMPORT_WAIT_US INT64_C(30000000)
 
 int pg_identify(struct pg_conn *c, struct pg_identity *ret, struct err *err)
 {
@@ -79,6 +82,72 @@ int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct p
 	pg_result_free(r);
 out:
 	buf_release(&sql);
+	return rc;
+}
+
+static int import(struct pg_conn *c, const char *snapshot, struct err *err)
+{
+	struct buf sql = BUF_INIT(512);
+	int rc;
+
+	buf_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
+	pg_put_literal(&sql, view_str(snapshot));
+	rc = pg_exec(c, buf_cstr(&sql), err);
+	buf_release(&sql);
+	return rc;
+}
+
+/* What is running now, and beyond what the snapshot ends at: nothing of it may be committed to the snapshot. */
+static int wait_for_commits(struct pg_conn *c, const char *seen, struct err *err)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.txid_snapshot_xmax(now) >= pg_catalog.txid_snapshot_xmax(seen) AND NOT EXISTS (SELECT FROM "
+		"pg_catalog.txid_snapshot_xip(now) x WHERE pg_catalog.txid_visible_in_snapshot(x, seen)) FROM (SELECT "
+		"pg_catalog.txid_current_snapshot() AS now, $1::pg_catalog.txid_snapshot AS seen) s";
+	int64_t deadline = io_monotonic_us(io_system()) + IMPORT_WAIT_US;
+	struct pg_result *r;
+	bool settled;
+
+	for (;;) {
+		if (pg_query(c, sql, 1, &seen, &r, err))
+			return -1;
+		settled = pg_bool(r, 0, 0);
+		pg_result_free(r);
+		if (settled)
+			return 0;
+		if (io_monotonic_us(io_system()) > deadline)
+			return err_set(err, ERR_BUSY, "a transaction that has written its commit is still committing after %d s",
+				(int)(IMPORT_WAIT_US / 1000000));
+		/* a backend between its commit record and pg_xact: nobody tells when it is done */
+		if (pg_exec(c, "SELECT pg_catalog.pg_sleep(0.002)", err))
+			return -1;
+	}
+}
+
+/* The decoder's snapshots may end before the oldest transaction that they call running, which the server's own input does not take. */
+static char *with_order(const char *seen)
+{
+	char *colon, text[64];
+	uint64_t low = strtoull(seen, &colon, 10), high = *colon == ':' ? strtoull(colon + 1, NULL, 10) : low;
+
+	if (low <= high)
+		return mem_strdup(seen);
+	snprintf(text, sizeof(text), "%" PRIu64 ":%" PRIu64 ":", low, low);
+	return mem_strdup(text);
+}
+
+int pg_snapshot_import(struct pg_conn *c, const char *snapshot, struct err *err)
+{
+	struct pg_result *r;
+	char *seen;
+	int rc;
+
+	if (import(c, snapshot, err) || pg_query(c, "SELECT pg_catalog.txid_current_snapshot()", 0, NULL, &r, err))
+		return -1;
+	seen = with_order(pg_text(r, 0, 0));
+	pg_result_free(r);
+	rc = pg_exec(c, "COMMIT", err) || wait_for_commits(c, seen, err) || import(c, snapshot, err) ? -1 : 0;
+	mem_free(seen);
 	return rc;
 }
 

@@ -36,6 +36,17 @@ struct pg_slot_made {
  */
 int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct pg_slot_made *ret, struct err *err) WM_MUST_USE;
 
+/*
+ * Opens a read-only transaction on the plain connection `c` that sees a slot's exported snapshot. Never import one without this.
+ *
+ * The decoder takes a transaction for committed once it has read its commit record. The backend that commits may not have got to pg_xact by
+ * then. A session that reads a row of such a transaction finds it neither running (the snapshot says so) nor committed (pg_xact does not
+ * yet), takes it for aborted, and leaves that in the row's hint bits: the application's committed update is lost for good (seen on 15.18).
+ * So the snapshot is asked first, reading nothing, what it takes for committed, and read with only when none of that is running any more.
+ * ERR_BUSY when something still is after 30 s.
+ */
+int pg_snapshot_import(struct pg_conn *c, const char *snapshot, struct err *err) WM_MUST_USE;
+
 /* What the stream hands out. */
 enum pg_stream_kind {
 	PG_STREAM_NOTHING,   /* nothing within the time given */

@@ -65,7 +65,7 @@ int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to,
 struct sink_target_info {
 	struct view table;         /* "schema"."name" */
 	const struct view *columns;
-	const struct view *types;  /* as format_type() writes them */
+	const struct view *types;  /* as format_type() writes them; "" for those that only this server knows */
 };
 void sink_target(const struct sink *s, uint32_t statement, struct sink_target_info *ret);
 

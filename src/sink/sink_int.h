@@ -9,8 +9,10 @@ struct target {
 	struct view schema, name;        /* of the table, as resolved */
 	const struct sql_statement *st;
 	struct view *columns;            /* target column of each result column */
-	struct view *types;              /* result column's type as format_type() writes it */
-	struct view *target_types;       /* the target column's */
+	struct view *types;              /* what a row's text is cast to: the result column's type, or the target's where that is its own */
+	bool *as_text;                   /* cast row by row: an array of arrays is another thing,
+		a type of the users' may be an array's element */
+	struct view *target_types;       /* the target column's as a server without its types knows it, "" for none */
 	struct view quoted;              /* "schema"."name" */
 	uint32_t *key, nkey;             /* result columns that make the key */
 	struct view defaults;            /* ", "c" = DEFAULT" for the columns that the INSERT does not name */

@@ -3,6 +3,8 @@
 
 #include "sink/sink_int.h"
 
+enum { FIRST_USER_OID = 16384 }; /* FirstNormalObjectId: below it are the types that every server has */
+
 void target_put_name(struct buf *b, const struct target *t)
 {
 	pg_put_ident(b, t->schema);
@@ -43,9 +45,14 @@ static int find_table(struct sink *s, struct target *t, char oid[16], struct err
 /* The target's columns in order; result column i goes to the i-th named one, or to the i-th of all when the INSERT names none. */
 static int match_columns(struct sink *s, struct target *t, const char *oid, struct err *err)
 {
+	/* a domain may only be known here: its base type stands for it */
 	static const char sql[] =
-		"SELECT attname, attgenerated <> '' OR attidentity = 'a', pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute "
-		"WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+		"SELECT a.attname, a.attgenerated <> '' OR a.attidentity = 'a', CASE WHEN b.oid < 16384 THEN pg_catalog.format_type(b.oid, b.mod) "
+		"ELSE '' END, pg_catalog.format_type(a.atttypid, -1) FROM pg_catalog.pg_attribute a, LATERAL (WITH RECURSIVE d(oid, mod) AS "
+		"(SELECT "
+		"a.atttypid, a.atttypmod UNION ALL SELECT t.typbasetype, CASE WHEN d.mod < 0 THEN t.typtypmod ELSE d.mod END FROM d JOIN "
+		"pg_catalog.pg_type t ON t.oid = d.oid AND t.typtype = 'd') SELECT d.oid, d.mod FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid "
+		"AND t.typtype <> 'd') b WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 	struct buf defaults = BUF_INIT(1 << 20), quoted = BUF_INIT(4096);
 	struct pg_result *r;
 	uint32_t i, k, n = t->st->ncolumns;
@@ -55,6 +62,7 @@ static int match_columns(struct sink *s, struct target *t, const char *oid, stru
 		return -1;
 	t->columns = arena_zalloc(&s->arena, (n + 1) * sizeof(*t->columns));
 	t->target_types = arena_zalloc(&s->arena, (n + 1) * sizeof(*t->target_types));
+	t->types = arena_zalloc(&s->arena, (n + 1) * sizeof(*t->types));
 	target_put_name(&quoted, t);
 	t->quoted = arena_view(&s->arena, buf_view(&quoted));
 	buf_release(&quoted);
@@ -72,6 +80,7 @@ static int match_columns(struct sink *s, struct target *t, const char *oid, stru
 		}
 		t->columns[i] = arena_view(&s->arena, view_str(want));
 		t->target_types[i] = arena_view(&s->arena, pg_value(r, k, 2));
+		t->types[i] = arena_view(&s->arena, pg_value(r, k, 3));
 	}
 	for (k = 0; k < pg_rows(r); k++) {
 		bool named = pg_bool(r, k, 1);
@@ -142,17 +151,9 @@ static int find_key(struct sink *s, struct target *t, const char *oid, struct er
 	return 0;
 }
 
-/* An aggregate without GROUP BY has one row at most, and needs no key; the planner leaves out projections that change nothing. */
-static bool one_row(const struct sql_node *n)
-{
-	while (n->kind == SQL_PROJECT || n->kind == SQL_FILTER || n->kind == SQL_DISTINCT)
-		n = n->inputs[0];
-	return n->kind == SQL_AGGREGATE && !n->grouped;
-}
-
 static int check_key(struct target *t, struct err *err)
 {
-	if (t->nkey || one_row(t->st->root))
+	if (t->nkey || sql_plan_one_row(t->st->root))
 		return 0;
 	target_error(t, err, ERR_INVALID, "has no key over the query's columns, so that its rows cannot be told apart");
 	return err_hint(err,
@@ -164,14 +165,19 @@ static int result_types(struct sink *s, struct target *t, struct err *err)
 {
 	uint32_t i;
 
-	t->types = arena_zalloc(&s->arena, (t->st->ncolumns + 1) * sizeof(*t->types));
+	t->as_text = arena_zalloc(&s->arena, t->st->ncolumns + 1);
 	for (i = 0; i < t->st->ncolumns; i++) {
+		const struct type *type = &t->st->root->types[i];
 		char oid[16], typmod[16];
 		const char *params[2] = {oid, typmod};
 		struct pg_result *r;
 
-		snprintf(oid, sizeof(oid), "%u", t->st->root->types[i].oid);
-		snprintf(typmod, sizeof(typmod), "%d", t->st->root->types[i].typmod);
+		t->as_text[i] = type->elem || type->oid >= FIRST_USER_OID;
+		/* an enum of the source's has another oid here, if it is here at all: the target's column says what its text becomes */
+		if (type->oid >= FIRST_USER_OID)
+			continue;
+		snprintf(oid, sizeof(oid), "%u", type->oid);
+		snprintf(typmod, sizeof(typmod), "%d", type->typmod);
 		if (pg_query(s->conn, "SELECT pg_catalog.format_type($1::oid, $2::int4)", 2, params, &r, err))
 			return -1;
 		t->types[i] = arena_view(&s->arena, pg_value(r, 0, 0));
@@ -207,7 +213,8 @@ static void put_unnest(struct buf *b, const struct target *t, const uint32_t *co
 
 	buf_puts(b, "unnest("); /* of several arrays only when it is not qualified; the search_path is empty */
 	for (i = 0; i < n; i++) {
-		struct view type = t->types[columns ? columns[i] : i];
+		uint32_t c = columns ? columns[i] : i;
+		struct view type = t->as_text[c] ? view_str("pg_catalog.text") : t->types[c];
 
 		buf_printf(b, "%s$%u::%.*s[]", i ? ", " : "", i + 1, (int)type.len, (const char *)type.ptr);
 	}
@@ -215,6 +222,14 @@ static void put_unnest(struct buf *b, const struct target *t, const uint32_t *co
 	for (i = 0; i < n; i++)
 		buf_printf(b, "%sc%u", i ? ", " : "", i);
 	buf_putc(b, ')');
+}
+
+/* Column `c` of the result as it stands in what put_unnest() named d's i-th. */
+static void put_given(struct buf *b, const struct target *t, uint32_t c, uint32_t i)
+{
+	buf_printf(b, "d.c%u", i);
+	if (t->as_text[c])
+		buf_printf(b, "::%.*s", (int)t->types[c].len, (const char *)t->types[c].ptr);
 }
 
 static void put_delete(struct buf *b, const struct target *t)
@@ -232,13 +247,15 @@ static void put_delete(struct buf *b, const struct target *t)
 		buf_puts(b, i ? " AND t." : "t.");
 		pg_put_ident(b, t->columns[t->key[i]]);
 		/* an index is used for =, not for IS NOT DISTINCT FROM: nulls are their own branch */
-		buf_printf(b, " = d.c%u", i);
+		buf_puts(b, " = ");
+		put_given(b, t, t->key[i], i);
 	}
 	buf_puts(b, " OR (");
 	for (i = 0; i < t->nkey; i++) {
 		buf_puts(b, i ? " AND t." : "t.");
 		pg_put_ident(b, t->columns[t->key[i]]);
-		buf_printf(b, " IS NOT DISTINCT FROM d.c%u", i);
+		buf_puts(b, " IS NOT DISTINCT FROM ");
+		put_given(b, t, t->key[i], i);
 	}
 	buf_puts(b, " AND (");
 	for (i = 0; i < t->nkey; i++)
@@ -259,8 +276,13 @@ static void put_upsert(struct buf *b, const struct target *t)
 		pg_put_ident(b, t->columns[i]);
 	}
 	buf_puts(b, ") SELECT ");
-	for (i = 0; i < t->st->ncolumns; i++)
-		buf_printf(b, t->st->is_write_time[i] ? "%spg_catalog.now()" : "%sd.c%u", i ? ", " : "", i);
+	for (i = 0; i < t->st->ncolumns; i++) {
+		buf_puts(b, i ? ", " : "");
+		if (t->st->is_write_time[i])
+			buf_puts(b, "pg_catalog.now()");
+		else
+			put_given(b, t, i, i);
+	}
 	buf_puts(b, " FROM ");
 	put_unnest(b, t, NULL, t->st->ncolumns);
 	if (t->nkey == 0)

@@ -23,9 +23,17 @@ struct scope_column {
 	struct type type;
 };
 
+/* Subqueries that are values, each of at most one row and one column: in expressions they are columns from SUB_BASE on. */
+struct sub_list {
+	const struct cte *ctes;         /* what they can see */
+	uint32_t n;
+	struct sql_node **nodes;
+};
+
 struct scope {
 	uint32_t n;
 	struct scope_column *columns;
+	struct sub_list *subs;          /* NULL where a subquery cannot be a value */
 };
 
 /* A WITH query, visible in the statements below it. */
@@ -43,7 +51,7 @@ struct agg_list {
 	struct sql_agg *aggs;
 };
 
-enum { AGG_BASE = 1 << 20, NODES_MAX = 2000, AGGS_MAX = 1000 };
+enum { AGG_BASE = 1 << 20, SUB_BASE = 1 << 21, NODES_MAX = 2000, AGGS_MAX = 1000 };
 
 struct binder {
 	struct sql_job *job;
@@ -71,6 +79,10 @@ struct sql_expr *bind_column(struct binder *b, uint32_t index, const struct type
 int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result, struct sql_expr **args, uint32_t n, int32_t pos,
 	struct sql_expr **ret,
 			struct err *err) WM_MUST_USE;
+/* enum_rank(e) and enum_label(e, of that type): what enums are ordered by, and back. */
+int bind_enum_rank(struct binder *b, struct sql_expr *e, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
+int bind_enum_label(struct binder *b, struct sql_expr *e, const struct type *type, int32_t pos, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
 int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32_t pos, struct sql_expr **ret, struct err *err) WM_MUST_USE;
 /* The operator as the catalog resolves it, over bound arguments. */
 int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
@@ -101,6 +113,12 @@ unsigned bind_side_of(const struct sql_expr *e, uint32_t left_width);
  * columns behind it are nobody's. */
 int bind_where(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *where, struct sql_node **node,
 	struct err *err) WM_MUST_USE;
+/* (SELECT ...) as a value of an expression. */
+int bind_scalar(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret,
+	struct err *err) WM_MUST_USE;
+/* The subqueries of an expression that was bound over `node` become further columns of the node, in the expression too. */
+struct sql_node *bind_join_subs(struct binder *b, struct sql_node *node, const struct sub_list *subs);
+void bind_place_subs(struct sql_expr *e, uint32_t first);
 int bind_distinct(struct binder *b, struct sql_node *input, struct sql_node **ret, struct err *err) WM_MUST_USE;
 int bind_from(struct binder *b, const struct tree *from, const struct cte *ctes, struct sql_node **ret, struct scope *scope,
 	struct err *err) WM_MUST_USE;

@@ -91,7 +91,17 @@ static int bind_aggregate(struct binder *b, const struct scope *scope, struct ag
 	/* a value does not make min and max different for being there twice */
 	if (agg.kind == SQL_MIN || agg.kind == SQL_MAX || agg.kind == SQL_BOOL_AND || agg.kind == SQL_BOOL_OR)
 		agg.distinct = false;
-	if (rc != 0 || check_agg(b, name, &agg, err) != 0)
+	if (rc != 0)
+		return -1;
+	if ((agg.kind == SQL_MIN || agg.kind == SQL_MAX) && agg.arg->type.kind == VALUE_ENUM) {
+		struct type type = agg.arg->type;
+
+		if (bind_enum_rank(b, agg.arg, agg.pos, &agg.arg, err) != 0 || check_agg(b, name, &agg, err) != 0 ||
+			add_agg(b, aggs, &agg, ret, err) != 0)
+			return -1;
+		return bind_enum_label(b, *ret, &type, agg.pos, ret, err);
+	}
+	if (check_agg(b, name, &agg, err) != 0)
 		return -1;
 	return add_agg(b, aggs, &agg, ret, err);
 }

@@ -71,10 +71,29 @@ int bind_need_order(struct binder *b, const struct type *type, int32_t pos, stru
 	return err_hint(err, "Write COLLATE \"C\" behind the column to order by bytes.");
 }
 
+/* Arrays are held as text: that is their equality where an element has one spelling. */
+static int need_array_equality(struct binder *b, const struct type *type, int32_t pos, struct err *err)
+{
+	static const bool one_spelling[VALUE_KINDS] = {
+		[VALUE_BOOL] = true, [VALUE_INT2] = true, [VALUE_INT4] = true, [VALUE_INT8] = true, [VALUE_TEXT] = true, [VALUE_VARCHAR] = true,
+		[VALUE_BYTEA] = true, [VALUE_DATE] = true, [VALUE_TIME] = true, [VALUE_TIMESTAMP] = true, [VALUE_TIMESTAMPTZ] = true,
+		[VALUE_UUID] = true, [VALUE_ENUM] = true};
+	struct type elem;
+
+	if (catalog_type(b->catalog, type->elem, &elem, err) != 0)
+		return -1;
+	if (!one_spelling[elem.kind])
+		return bind_refuse(b, pos, err, "comparing arrays of type %s", value_kind_name((enum value_kind)elem.kind));
+	elem.collation = type->collation;
+	return bind_need_equality(b, &elem, pos, err);
+}
+
 int bind_need_equality(struct binder *b, const struct type *type, int32_t pos, struct err *err)
 {
 	bool is_c, deterministic;
 
+	if (type->elem)
+		return need_array_equality(b, type, pos, err);
 	if (type->kind == VALUE_CITEXT || type->kind == VALUE_OTHER || type->kind == VALUE_JSON)
 		return bind_refuse(b, pos, err, "comparing values of type %s", value_kind_name((enum value_kind)type->kind));
 	if (!value_kind_is_text((enum value_kind)type->kind))
@@ -202,6 +221,15 @@ int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32
 		*ret = new_const(b, to, value_text((enum value_kind)to->kind, e->constant.text), pos);
 		return 0;
 	}
+	if (e->kind == SQL_CONST && e->type.kind == VALUE_NONE && to->kind == VALUE_JSONB) {
+		const char *text = arena_str(b->arena, e->constant.text);
+		struct sql_rows rows;
+
+		if (catalog_query(b->catalog, "SELECT $1::pg_catalog.jsonb::pg_catalog.text", &text, 1, &rows, err) != 0)
+			return -1;
+		*ret = new_const(b, to, value_text(VALUE_JSONB, view_str(sql_cell(&rows, 0, 0))), pos);
+		return 0;
+	}
 	if (e->type.kind == VALUE_NONE) {       /* a string literal: text's way into every type */
 		e->type = type_text;
 		e->constant.kind = VALUE_TEXT;
@@ -213,6 +241,48 @@ int bind_cast(struct binder *b, struct sql_expr *e, const struct type *to, int32
 	if (to->kind == VALUE_INTERVAL && to->typmod >= 0 && (to->typmod >> 16 & 0x7fff) != 0x7fff)
 		return bind_refuse(b, pos, err, "an interval restricted to some fields");
 	return bind_fn(b, fn, &result, &e, 1, pos, ret, err);
+}
+
+/* fn(e) with an enum's labels, folded when e is a constant. */
+static int enum_call(struct binder *b, const struct sql_fn *fn, const struct type *result, const struct type *of, struct sql_expr *arg,
+	int32_t pos, struct sql_expr **ret, struct err *err)
+{
+	struct sql_expr *e = bind_new(b, SQL_CALL, result, 1, pos);
+	struct value v;
+
+	e->fn = fn;
+	e->args[0] = arg;
+	note_clock(e);
+	*ret = e;
+	if (catalog_enum(b->catalog, of, &e->labels, err) != 0)
+		return -1;
+	if (arg->kind != SQL_CONST)
+		return 0;
+	if (arg->constant.null)
+		v = value_null((enum value_kind)result->kind);
+	else if (sql_prog_run(sql_prog_compile(b->arena, e), &b->fold, NULL, &v, err) != 0)
+		return -1;
+	*ret = new_const(b, result, v, pos);
+	return 0;
+}
+
+int bind_enum_rank(struct binder *b, struct sql_expr *e, int32_t pos, struct sql_expr **ret, struct err *err)
+{
+	return enum_call(b, &sql_fn_enum_rank, &type_int4, &e->type, e, pos, ret, err);
+}
+
+int bind_enum_label(struct binder *b, struct sql_expr *e, const struct type *type, int32_t pos, struct sql_expr **ret, struct err *err)
+{
+	return enum_call(b, &sql_fn_enum_label, type, type, e, pos, ret, err);
+}
+
+/* Enums under an order operator become their places in the order. */
+static int rank_enums(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct err *err)
+{
+	if (n != 2 || (name[0] != '<' && name[0] != '>') || strcmp(name, "<>") == 0 || args[0]->type.kind != VALUE_ENUM ||
+		args[0]->type.oid != args[1]->type.oid)
+		return 0;
+	return bind_enum_rank(b, args[0], pos, &args[0], err) != 0 ? -1 : bind_enum_rank(b, args[1], pos, &args[1], err);
 }
 
 static const char *type_shown(const struct type *t) { return value_kind_name((enum value_kind)t->kind); }
@@ -233,14 +303,27 @@ static int bind_concat(struct binder *b, struct sql_expr **args, int32_t pos, st
 int bind_operator(struct binder *b, const char *name, struct sql_expr **args, uint32_t n, int32_t pos, struct sql_expr **ret,
 	struct err *err)
 {
-	uint32_t left = n == 2 ? args[0]->type.oid : 0, right = args[n - 1]->type.oid;
-	enum value_kind kinds[2] = {(enum value_kind)args[0]->type.kind, (enum value_kind)args[n - 1]->type.kind};
+	struct sql_expr *copy[2] = {args[0], args[n - 1]};
+	enum value_kind kinds[2];
+	uint32_t left, right;
 	const struct sql_fn *fn;
 	struct cat_function f;
-	bool text_left = value_kind_is_text(kinds[0]);
+	bool text_left;
 
+	args = copy;
+	if (rank_enums(b, name, args, n, pos, err) != 0)
+		return -1;
+	left = n == 2 ? args[0]->type.oid : 0;
+	right = args[n - 1]->type.oid;
+	kinds[0] = (enum value_kind)args[0]->type.kind;
+	kinds[1] = (enum value_kind)args[n - 1]->type.kind;
+	text_left = value_kind_is_text(kinds[0]);
 	if (kinds[0] == VALUE_ENUM && kinds[1] == VALUE_ENUM && left == right)
 		left = right = 3500;    /* anyenum */
+	if (n == 2 && left == right && args[0]->type.elem && (strcmp(name, "=") == 0 || strcmp(name, "<>") == 0)) {
+		left = right = 2277;    /* anyarray; what they may hold bind_need_equality() says */
+		kinds[0] = kinds[1] = VALUE_BYTEA;
+	}
 	if (catalog_operator(b->catalog, name, left, right, &f, err) != 0)
 		return -1;
 	if (!f.exists && n == 2 && strcmp(name, "||") == 0 && (text_left || value_kind_is_text(kinds[1])) && kinds[0] != VALUE_OTHER &&
@@ -283,6 +366,7 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 	const struct tree *names = tree_get(name, "names"), *bounds = tree_get(name, "arrayBounds");
 	const char *parts[2] = {"pg_catalog", NULL};
 	int64_t mods[2] = {0, 0};
+	bool domain = false;
 	uint32_t n = 0;
 
 	*ret_array = tree_count(bounds) > 0;
@@ -291,6 +375,13 @@ int bind_type_name(struct binder *b, const struct tree *name, struct type *ret, 
 	TREE_EACH(part, names) {
 		parts[0] = tree_count(names) == 2 && part == names->child ? tree_str(tree_is(part, "String"), "sval") : parts[0];
 		parts[1] = tree_str(tree_is(part, "String"), "sval");
+	}
+	/* its constraints would have to be checked */
+	if (parts[0] && parts[1] && strcmp(parts[0], "pg_catalog") != 0) {
+		if (catalog_is_domain(b->catalog, parts[0], parts[1], &domain, err) != 0)
+			return -1;
+		if (domain)
+			return bind_refuse(b, tree_pos(name), err, "a cast to a domain");
 	}
 	if (!parts[0] || !parts[1] || catalog_type_named(b->catalog, parts[0], parts[1], ret, err) != 0)
 		return parts[0] && parts[1] ? -1 : bind_refuse(b, tree_pos(name), err, "this type");
@@ -371,6 +462,33 @@ static int bind_const(BIND_ARGS)
 	return bind_refuse(b, pos, err, "this constant");
 }
 
+/* '{...}'::t[] and NULL::t[]: the server says how it would write it. */
+static int bind_array_literal(struct binder *b, const struct tree *t, const struct type *elem, struct sql_expr **ret, struct err *err)
+{
+	const struct tree *c = tree_is(tree_get(t, "arg"), "A_Const");
+	const char *text = tree_str(tree_get(c, "sval"), "sval");
+	struct type type = {.oid = 0};
+	struct sql_rows rows;
+
+	if (c && catalog_array_of(b->catalog, elem->oid, &type, err) != 0)
+		return -1;
+	if (type.oid && tree_true(c, "isnull")) {
+		*ret = new_const(b, &type, value_null(VALUE_OTHER), tree_pos(t));
+		return 0;
+	}
+	/* these are written in the session's time zone, ours in UTC */
+	if (!type.oid || !text || elem->kind == VALUE_TIMESTAMPTZ)
+		return bind_refuse(b, tree_pos(t), err, "an array outside of = ANY (...)");
+	if (catalog_query(b->catalog, "SELECT pg_catalog.format_type($1::oid, NULL)", (const char *[]){arena_printf(b->arena, "%u",
+		type.oid)}, 1,
+		&rows, err) != 0 ||
+		catalog_query(b->catalog, arena_printf(b->arena, "SELECT $1::%s::pg_catalog.text", sql_cell(&rows, 0, 0)), &text, 1, &rows,
+			err) != 0)
+		return -1;
+	*ret = new_const(b, &type, value_text(VALUE_OTHER, view_str(sql_cell(&rows, 0, 0))), tree_pos(t));
+	return 0;
+}
+
 static int bind_type_cast(BIND_ARGS)
 {
 	struct sql_expr *arg;
@@ -380,7 +498,7 @@ static int bind_type_cast(BIND_ARGS)
 	if (bind_type_name(b, tree_get(t, "typeName"), &type, &array, err) != 0)
 		return -1;
 	if (array)
-		return bind_refuse(b, tree_pos(t), err, "an array outside of = ANY (...)");
+		return bind_array_literal(b, t, &type, ret, err);
 	if (bind_expr(b, scope, aggs, tree_get(t, "arg"), &arg, err) != 0)
 		return -1;
 	return bind_cast(b, arg, &type, tree_pos(t), ret, err);
@@ -451,8 +569,14 @@ static int bind_any(BIND_ARGS)
 	e = bind_new(b, any ? SQL_ANY : SQL_ALL, &type_bool, n + 1, tree_pos(t));
 	e->args[0] = left;
 	for (uint32_t i = 0; i < n; i++) {
+		pair[0] = left;
+		pair[1] = list[i];
+		if (rank_enums(b, name, pair, 2, tree_pos(t), err) != 0)
+			return -1;
+		e->args[0] = pair[0];
+		list[i] = pair[1];
 		/* the operator is resolved on columns so that nothing is folded away */
-		pair[0] = bind_column(b, 0, &left->type, tree_pos(t));
+		pair[0] = bind_column(b, 0, &e->args[0]->type, tree_pos(t));
 		pair[1] = bind_column(b, 0, &list[i]->type, tree_pos(t));
 		if (bind_operator(b, name, pair, 2, tree_pos(t), &one, err) != 0)
 			return -1;
@@ -679,6 +803,15 @@ static int bind_coalesce(BIND_ARGS)
 	if (bind_list(b, scope, aggs, list, e, err) != 0)
 		return -1;
 	settle_type(e, e->args, e->nargs, 1);
+	if (op && e->type.kind == VALUE_ENUM) {
+		struct type type = e->type;
+
+		for (uint32_t i = 0; i < e->nargs; i++)
+			if (bind_enum_rank(b, e->args[i], tree_pos(t), &e->args[i], err) != 0)
+				return -1;
+		e->type = type_int4;
+		return bind_enum_label(b, e, &type, tree_pos(t), ret, err);
+	}
 	if (op) {
 		e->type.collation = value_kind_is_text((enum value_kind)e->type.kind) ? joined_collation(e->args, e->nargs) : 0;
 		if (bind_need_order(b, &e->type, tree_pos(t), err) != 0)
@@ -765,7 +898,7 @@ int bind_expr(BIND_ARGS)
 		return rc;
 	}
 	if (tree_is(t, "SubLink"))
-		return bind_refuse(b, tree_pos(t->child), err, "a subquery within an expression");
+		return bind_scalar(b, scope, aggs, t->child, ret, err);
 	return bind_refuse(b, tree_pos(t->child), err, "this form of expression");
 }
 

@@ -130,6 +130,7 @@ static void set_scope(struct binder *b, struct scope *s, const struct sql_node *
 	const struct tree *name = names ? names->child : NULL;
 
 	s->n = n->ncolumns;
+	s->subs = NULL;
 	s->columns = arena_zalloc(b->arena, (s->n + 1) * sizeof(*s->columns));
 	for (uint32_t i = 0; i < s->n; i++) {
 		const char *given = name ? tree_str(tree_is(name, "String"), "sval") : NULL;
@@ -172,8 +173,7 @@ static int job_table(struct binder *b, const struct cat_relation *rel, uint32_t 
 	more->columns = arena_zalloc(b->arena, (rel->ncolumns + 1) * sizeof(*more->columns));
 	for (uint32_t i = 0; i < rel->ncolumns; i++)
 		more->columns[i] = (struct sql_column){rel->columns[i].name, rel->columns[i].attnum, rel->columns[i].not_null,
-			rel->columns[i].generated,
-		                                            rel->columns[i].type};
+			rel->columns[i].generated, rel->columns[i].type, rel->columns[i].labels};
 	more->ncolumns = rel->ncolumns;
 	for (uint32_t k = 0; k < rel->npk; k++)
 		for (uint32_t i = 0; i < rel->ncolumns; i++)

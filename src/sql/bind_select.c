@@ -43,6 +43,8 @@ static struct sql_expr *over_groups(struct grouping *g, struct sql_expr *e)
 	for (uint32_t i = 0; i < g->n; i++)
 		if (bind_same(g->groups[i], e))
 			return bind_column(g->b, i, &e->type, e->pos);
+	if (e->kind == SQL_COLUMN && e->column >= SUB_BASE)
+		return bind_column(g->b, g->n + g->naggs + e->column - SUB_BASE, &e->type, e->pos);
 	if (e->kind == SQL_COLUMN) {
 		wm_assert(e->column >= AGG_BASE);
 		return bind_column(g->b, g->n + e->column - AGG_BASE, &e->type, e->pos);
@@ -173,6 +175,7 @@ static int bind_simple(struct binder *b, const struct tree *s, const struct cte 
 	struct sql_expr **exprs = arena_alloc(b->arena, (n + 1) * sizeof(*exprs)), *predicate = NULL;
 	const char **names = arena_alloc(b->arena, (n + 1) * sizeof(*names));
 	struct agg_list aggs = {.allowed = true};
+	struct sub_list subs = {.ctes = ctes};
 	struct grouping g = {.b = b};
 	struct sql_node *node;
 	struct scope scope;
@@ -183,6 +186,7 @@ static int bind_simple(struct binder *b, const struct tree *s, const struct cte 
 		return -1;
 	if (bind_groups(&g, &scope, tree_get(s, "groupClause"), err) != 0)
 		return -1;
+	scope.subs = &subs;
 	TREE_EACH(t, targets) {
 		const struct tree *target = tree_is(t, "ResTarget");
 
@@ -198,11 +202,16 @@ static int bind_simple(struct binder *b, const struct tree *s, const struct cte 
 			collect_ungrouped(&g, exprs[i]);
 		if (predicate)
 			collect_ungrouped(&g, predicate);
-		node = new_aggregate(&g, node, &aggs);
+		g.naggs = aggs.n;
+		node = bind_join_subs(b, new_aggregate(&g, node, &aggs), &subs);
 		for (i = 0; i < n; i++)
 			exprs[i] = over_groups(&g, exprs[i]);
 		if (predicate)
 			node = bind_filter(b, node, over_groups(&g, predicate));
+	} else if (subs.n) {
+		for (i = 0; i < n; i++)
+			bind_place_subs(exprs[i], node->ncolumns);
+		node = bind_join_subs(b, node, &subs);
 	}
 	*ret = new_project(b, node, exprs, names, n);
 	return tree_get(s, "distinctClause") ? bind_distinct(b, *ret, ret, err) : 0;
@@ -215,10 +224,11 @@ static const struct type *meet(const struct type *x, const struct type *y)
 {
 	static const uint8_t order[VALUE_KINDS] = {
 		[VALUE_INT2] = 1, [VALUE_INT4] = 2, [VALUE_INT8] = 3, [VALUE_NUMERIC] = 4, [VALUE_FLOAT4] = 5, [VALUE_FLOAT8] = 6,
-		[VALUE_BPCHAR] = 10, [VALUE_VARCHAR] = 11, [VALUE_TEXT] = 12, [VALUE_DATE] = 20, [VALUE_TIMESTAMP] = 21, [VALUE_TIMESTAMPTZ] = 22};
+		[VALUE_DATE] = 20, [VALUE_TIMESTAMP] = 21, [VALUE_TIMESTAMPTZ] = 22};
 
 	if (x->kind == VALUE_NONE)
 		return y;
+	/* the text types turn into each other, and so the first one stays */
 	return order[y->kind] > order[x->kind] ? y : x;
 }
 

@@ -7,7 +7,8 @@
  *	EXISTS (SELECT ... WHERE ...)  an inner join with the distinct inner sides of the equalities that tie it to the outer row
  *	NOT EXISTS (...)               a left join with the same, of which the rows without a partner stay
  *
- * NOT IN is another thing when a null is among the values, and is refused.
+ *	x NOT IN (SELECT y ...)        the same as NOT EXISTS where no null is about; with a null among the y, or as x, no row unless
+ * there is no y
  */
 #include "sql/bind.h"
 
@@ -17,11 +18,81 @@ static const struct type type_bool = {.kind = VALUE_BOOL, .typmod = -1, .oid = 1
 
 static const struct tree *subquery_of(const struct tree *t, bool *negated)
 {
-	const struct tree *not = tree_is(t, "BoolExpr");
-	const char *op = tree_str(not, "boolop");
+	const struct tree *not = tree_is(t, "BoolExpr"), *sub;
+	const char *op = tree_str(not, "boolop"), *kind;
 
 	*negated = op && strcmp(op, "NOT_EXPR") == 0;
-	return tree_is(*negated ? tree_get(not, "args")->child : t, "SubLink");
+	sub = tree_is(*negated ? tree_get(not, "args")->child : t, "SubLink");
+	kind = tree_str(sub, "subLinkType");
+	/* a value that happens to be a boolean */
+	return kind && strcmp(kind, "EXPR_SUBLINK") == 0 ? NULL : sub;
+}
+
+/* ---- subqueries as values ---- */
+
+/* The join's right side has a row at most for each key: what IN and EXISTS become. */
+static bool finds_one(const struct sql_node *join)
+{
+	const struct sql_node *r = join->inputs[1];
+	uint32_t i, k;
+
+	for (i = 0; i < r->ncolumns; i++) {
+		for (k = 0; k < join->nkeys; k++)
+			if (join->right_keys[k]->kind == SQL_COLUMN && join->right_keys[k]->column == i)
+				break;
+		if (k == join->nkeys)
+			return false;
+	}
+	return r->kind == SQL_DISTINCT;
+}
+
+bool sql_plan_one_row(const struct sql_node *n)
+{
+	while (n->kind == SQL_PROJECT || n->kind == SQL_FILTER || n->kind == SQL_DISTINCT)
+		n = n->inputs[0];
+	if (n->kind == SQL_JOIN)
+		return sql_plan_one_row(n->inputs[0]) && (finds_one(n) || sql_plan_one_row(n->inputs[1]));
+	return n->kind == SQL_AGGREGATE && !n->grouped;
+}
+
+int bind_scalar(struct binder *b, const struct scope *scope, struct agg_list *aggs, const struct tree *t, struct sql_expr **ret,
+	struct err *err)
+{
+	const char *kind = tree_str(t, "subLinkType");
+	struct sub_list *subs = scope->subs;
+	struct sql_node *sub, **more;
+
+	if (!subs || !kind || strcmp(kind, "EXPR_SUBLINK") != 0 || (aggs && aggs->inside))
+		return bind_refuse(b, tree_pos(t), err, "a subquery within an expression");
+	if (bind_select(b, tree_is(tree_get(t, "subselect"), "SelectStmt"), subs->ctes, &sub, err) != 0)
+		return -1;
+	if (sub->ncolumns != 1 || !sql_plan_one_row(sub)) {
+		bind_refuse(b, tree_pos(t), err, "a subquery as a value");
+		return err_hint(err, "It may be one that has at most one row in any case: an aggregate without GROUP BY.");
+	}
+	more = arena_alloc(b->arena, (subs->n + 1) * sizeof(*more));
+	if (subs->n)
+		memcpy(more, subs->nodes, subs->n * sizeof(*more));
+	more[subs->n] = sub;
+	subs->nodes = more;
+	*ret = bind_column(b, SUB_BASE + subs->n++, &sub->types[0], tree_pos(t));
+	return 0;
+}
+
+struct sql_node *bind_join_subs(struct binder *b, struct sql_node *node, const struct sub_list *subs)
+{
+	/* no row, as after HAVING, is null */
+	for (uint32_t i = 0; i < subs->n; i++)
+		node = bind_join_nodes(b, node, subs->nodes[i], true);
+	return node;
+}
+
+void bind_place_subs(struct sql_expr *e, uint32_t first)
+{
+	if (e->kind == SQL_COLUMN && e->column >= SUB_BASE)
+		e->column = first + (e->column - SUB_BASE);
+	for (uint32_t i = 0; i < e->nargs; i++)
+		bind_place_subs(e->args[i], first);
 }
 
 /* left = right by the types' own equality, of one family: a join key */
@@ -34,6 +105,14 @@ static int check_key(struct binder *b, struct sql_expr *l, struct sql_expr *r, i
 	if (sql_kind_letter((enum value_kind)l->type.kind) != sql_kind_letter((enum value_kind)r->type.kind) || l->uses_clock || r->uses_clock)
 		return bind_refuse(b, pos, err, "a subquery compared across types or with the clock");
 	return 0;
+}
+
+/* The server compares varchar as text, and does not write so where a subquery's column is the one side. */
+static int as_text(struct binder *b, struct sql_expr **e, struct err *err)
+{
+	static const struct type type_text = {.kind = VALUE_TEXT, .typmod = -1, .oid = 25, .collation = 100};
+
+	return (*e)->type.kind == VALUE_VARCHAR ? bind_cast(b, *e, &type_text, (*e)->pos, e, err) : 0;
 }
 
 static int bind_in(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *t, struct sql_node **node,
@@ -52,7 +131,8 @@ static int bind_in(struct binder *b, const struct scope *scope, const struct cte
 	if (sub->ncolumns != 1)
 		return bind_refuse(b, tree_pos(t), err, "a subquery of several columns");
 	y = bind_column(b, 0, &sub->types[0], tree_pos(t));
-	if (check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub, &sub, err) != 0)
+	if (as_text(b, &x, err) != 0 || as_text(b, &y, err) != 0 || check_key(b, x, y, tree_pos(t), err) != 0 || bind_distinct(b, sub,
+		&sub, err) != 0)
 		return -1;
 	join = bind_join_nodes(b, *node, sub, false);
 	join->nkeys = 1;
@@ -61,6 +141,73 @@ static int bind_in(struct binder *b, const struct scope *scope, const struct cte
 	join->left_keys[0] = x;
 	join->right_keys[0] = y;
 	*node = join;
+	return 0;
+}
+
+/* One row about the subquery's values: is there none, is a null among them. */
+static int about_values(struct binder *b, struct sql_node *sub, int32_t pos, struct sql_node **ret, struct err *err)
+{
+	static const struct type int8 = {.kind = VALUE_INT8, .typmod = -1, .oid = 20};
+	struct sql_node *agg = bind_node(b, SQL_AGGREGATE, 1, 2), *p = bind_node(b, SQL_PROJECT, 1, 2);
+	struct sql_expr *count[2], *zero = bind_new(b, SQL_CONST, &int8, 0, pos), *pair[2];
+
+	agg->inputs[0] = sub;
+	agg->naggs = 2;
+	agg->aggs = arena_zalloc(b->arena, 2 * sizeof(*agg->aggs));
+	agg->aggs[0] = (struct sql_agg){.kind = SQL_COUNT_STAR, .type = int8, .pos = pos};
+	agg->aggs[1] = (struct sql_agg){.kind = SQL_COUNT, .arg = bind_column(b, 0, &sub->types[0], pos), .type = int8, .pos = pos};
+	for (uint32_t i = 0; i < 2; i++) {
+		agg->types[i] = int8;
+		agg->names[i] = "?count?";
+		count[i] = bind_column(b, i, &int8, pos);
+		p->types[i] = type_bool;
+		p->names[i] = i ? "?null?" : "?none?";
+	}
+	zero->constant = value_int(VALUE_INT8, 0);
+	p->inputs[0] = agg;
+	p->exprs = arena_alloc(b->arena, 2 * sizeof(*p->exprs));
+	pair[0] = count[0];
+	pair[1] = zero;
+	if (bind_operator(b, "=", pair, 2, pos, &p->exprs[0], err) != 0)
+		return -1;
+	*ret = p;
+	return bind_operator(b, "<>", count, 2, pos, &p->exprs[1], err);
+}
+
+static struct sql_expr *test_column(struct binder *b, enum sql_expr_kind kind, struct sql_expr *e)
+{
+	struct sql_expr *test = bind_new(b, kind, &type_bool, 1, e->pos);
+
+	test->args[0] = e;
+	return test;
+}
+
+/* bind_in()'s join made an outer one, and of its rows those without a partner; the values are bound once more, for what to do with
+ * nulls. */
+static int bind_not_in(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *t, struct sql_node **node,
+	struct err *err)
+{
+	struct sql_node *sub, *about;
+	struct sql_expr *x, *alone, *none, *any;
+	uint32_t width, pair;
+
+	if (bind_expr(b, scope, NULL, tree_get(t, "testexpr"), &x, err) != 0 ||
+		bind_select(b, tree_is(tree_get(t, "subselect"), "SelectStmt"), ctes, &sub, err) != 0 ||
+		about_values(b, sub, tree_pos(t), &about, err) != 0)
+		return -1;
+	width = (*node)->ncolumns;
+	*node = bind_join_nodes(b, *node, about, false);
+	pair = (*node)->ncolumns;
+	if (bind_in(b, scope, ctes, t, node, err) != 0)
+		return -1;
+	(*node)->left = true;
+	none = bind_column(b, width, &type_bool, tree_pos(t));
+	alone = bind_and(b, test_column(b, SQL_IS_NULL, bind_column(b, pair, &sub->types[0], tree_pos(t))),
+		bind_and(b, test_column(b, SQL_IS_NOT_NULL, x), test_column(b, SQL_IS_FALSE, bind_column(b, width + 1, &type_bool, tree_pos(t)))));
+	any = bind_new(b, SQL_OR, &type_bool, 2, tree_pos(t));
+	any->args[0] = none;
+	any->args[1] = alone;
+	*node = bind_filter(b, *node, any);
 	return 0;
 }
 
@@ -190,9 +337,9 @@ static int bind_subquery(struct binder *b, const struct scope *scope, const stru
 
 	if (kind && strcmp(kind, "EXISTS_SUBLINK") == 0)
 		return bind_exists(b, scope, ctes, t, negated, node, err);
-	if (kind && strcmp(kind, "ANY_SUBLINK") == 0 && !negated)
-		return bind_in(b, scope, ctes, t, node, err);
-	return bind_refuse(b, tree_pos(t), err, negated ? "NOT IN over a subquery" : "a subquery as a value");
+	if (kind && strcmp(kind, "ANY_SUBLINK") == 0)
+		return negated ? bind_not_in(b, scope, ctes, t, node, err) : bind_in(b, scope, ctes, t, node, err);
+	return bind_refuse(b, tree_pos(t), err, "this form of subquery");
 }
 
 /* One pass over the conditions: the plain ones into *predicate, or the subqueries onto *node. */
@@ -225,10 +372,18 @@ static int each_condition(struct binder *b, const struct scope *scope, const str
 int bind_where(struct binder *b, const struct scope *scope, const struct cte *ctes, const struct tree *where, struct sql_node **node,
 	struct err *err)
 {
+	struct sub_list subs = {.ctes = ctes};
 	struct sql_expr *predicate = NULL;
+	struct scope mine = *scope;
+	uint32_t width = (*node)->ncolumns;
 
-	if (each_condition(b, scope, ctes, where, &predicate, NULL, err) != 0)
+	mine.subs = &subs;
+	if (each_condition(b, &mine, ctes, where, &predicate, NULL, err) != 0)
 		return -1;
+	if (subs.n) {
+		*node = bind_join_subs(b, *node, &subs);
+		bind_place_subs(predicate, width);
+	}
 	*node = bind_filter(b, *node, predicate);
 	return each_condition(b, scope, ctes, where, NULL, node, err);
 }

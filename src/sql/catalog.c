@@ -107,6 +107,52 @@ int catalog_type_named(struct catalog *c, const char *schema, const char *name, 
 	                 	params, 2, ret, err);
 }
 
+int catalog_is_domain(struct catalog *c, const char *schema, const char *name, bool *ret, struct err *err)
+{
+	const char *params[] = {schema, name};
+	struct sql_rows rows;
+
+	if (catalog_query(c, "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1"
+		" AND t.typname = $2 AND t.typtype = 'd'", params, 2, &rows, err) != 0)
+		return -1;
+	*ret = rows.nrows > 0;
+	return 0;
+}
+
+int catalog_enum(struct catalog *c, const struct type *type, const struct sql_enum **ret, struct err *err)
+{
+	const char *param = from_oid(c, type->oid), *key = arena_printf(c->arena, "enum:%u", type->oid);
+	struct sql_enum *e = type->kind == VALUE_ENUM ? map_get(&c->found, view_str(key)) : NULL;
+	struct sql_rows rows;
+
+	*ret = e;
+	if (e || type->kind != VALUE_ENUM)
+		return 0;
+	if (catalog_query(c, "SELECT enumlabel, pg_catalog.format_type(enumtypid, NULL) FROM pg_catalog.pg_enum WHERE enumtypid = $1::oid"
+		" ORDER BY enumsortorder", &param, 1, &rows, err) != 0)
+		return -1;
+	e = arena_zalloc(c->arena, sizeof(*e));
+	e->n = rows.nrows;
+	e->name = rows.nrows ? sql_cell(&rows, 0, 1) : "";
+	e->labels = arena_alloc(c->arena, (rows.nrows + 1) * sizeof(*e->labels));
+	for (uint32_t i = 0; i < rows.nrows; i++)
+		e->labels[i] = view_str(sql_cell(&rows, i, 0));
+	map_put(&c->found, view_str(key), e);
+	*ret = e;
+	return 0;
+}
+
+int catalog_array_of(struct catalog *c, uint32_t elem, struct type *ret, struct err *err)
+{
+	const char *param = from_oid(c, elem);
+	struct sql_rows rows;
+
+	*ret = (struct type){.typmod = -1};
+	if (catalog_query(c, "SELECT typarray FROM pg_catalog.pg_type WHERE oid = $1::oid AND typarray <> 0", &param, 1, &rows, err) != 0)
+		return -1;
+	return rows.nrows ? catalog_type(c, to_oid(sql_cell(&rows, 0, 0)), ret, err) : 0;
+}
+
 /* ---- relations ---- */
 
 static int fill_columns(struct catalog *c, struct cat_relation *rel, struct err *err)
@@ -133,6 +179,8 @@ static int fill_columns(struct catalog *c, struct cat_relation *rel, struct err 
 		if (typmod >= 0)
 			col->type.typmod = typmod;
 		col->type.collation = to_oid(sql_cell(&rows, i, 6));
+		if (catalog_enum(c, &col->type, &col->labels, err) != 0)
+			return -1;
 	}
 	return 0;
 }

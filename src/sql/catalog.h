@@ -22,6 +22,7 @@ struct cat_column {
 	int16_t attnum;
 	bool not_null, generated;
 	struct type type;
+	const struct sql_enum *labels;
 };
 
 struct cat_relation {
@@ -50,7 +51,12 @@ int catalog_query(struct catalog *c, const char *sql, const char *const *params,
 	struct err *err) WM_MUST_USE;
 int catalog_relation(struct catalog *c, const char *schema, const char *name, const struct cat_relation **ret, struct err *err) WM_MUST_USE;
 int catalog_type(struct catalog *c, uint32_t oid, struct type *ret, struct err *err) WM_MUST_USE;
+int catalog_is_domain(struct catalog *c, const char *schema, const char *name, bool *ret, struct err *err) WM_MUST_USE;
 int catalog_type_named(struct catalog *c, const char *schema, const char *name, struct type *ret, struct err *err) WM_MUST_USE;
+/* NULL for what is not an enum. */
+int catalog_enum(struct catalog *c, const struct type *type, const struct sql_enum **ret, struct err *err) WM_MUST_USE;
+/* The type of arrays of that type; its oid is 0 when there is none. */
+int catalog_array_of(struct catalog *c, uint32_t elem, struct type *ret, struct err *err) WM_MUST_USE;
 /* left 0: a prefix operator */
 int catalog_operator(struct catalog *c, const char *name, uint32_t left, uint32_t right, struct cat_function *ret,
 	struct err *err) WM_MUST_USE;

@@ -18,6 +18,7 @@ static void prepare_site(struct arena *a, struct sql_prog *p, const struct sql_e
 	p->call = e->fn->call;
 	p->fn = e->fn;
 	p->site.zone = e->zone;
+	p->site.labels = e->labels;
 	if (e->fn->flags & FN_FIELD) {
 		field = e->args[0];
 		if (field->kind == SQL_CONST && !field->constant.null)

@@ -24,7 +24,7 @@ char sql_kind_letter(enum value_kind kind)
 		[VALUE_NUMERIC] = 'n', [VALUE_TEXT] = 't', [VALUE_VARCHAR] = 't', [VALUE_NAME] = 't', [VALUE_BPCHAR] = 'b', [VALUE_BYTEA] = 'y',
 		[VALUE_DATE] = 'd', [VALUE_TIME] = 'T', [VALUE_TIMESTAMP] = 's', [VALUE_TIMESTAMPTZ] = 'z', [VALUE_INTERVAL] = 'v',
 			[VALUE_UUID] = 'u',
-		[VALUE_ENUM] = 'e', [VALUE_JSON] = 'j', [VALUE_JSONB] = 'J',
+		[VALUE_ENUM] = 'e', [VALUE_JSON] = 'j', [VALUE_JSONB] = 'J', [VALUE_CITEXT] = 'c',
 	};
 
 	return letters[kind];
@@ -153,6 +153,31 @@ const struct sql_fn *sql_fn_find(const char *name, const enum value_kind *kinds,
 				return f;
 	return NULL;
 }
+
+/* ---- the order of enums ---- */
+
+static int enum_rank(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
+{
+	for (uint32_t i = 0; i < s->labels->n; i++) {
+		if (!view_eq(s->labels->labels[i], args[0].text))
+			continue;
+		*ret = value_int(VALUE_INT4, i);
+		return 0;
+	}
+	err_set(err, ERR_STATE, "enum %s had no label \"%.*s\" when the job was planned", s->labels->name,
+		(int)(args[0].text.len < 64 ? args[0].text.len : 64), (const char *)args[0].text.ptr);
+	err->retriable = true;
+	return -1;
+}
+
+static int enum_label(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err)
+{
+	*ret = value_text(VALUE_ENUM, s->labels->labels[args[0].i]);
+	return 0;
+}
+
+const struct sql_fn sql_fn_enum_rank = {"enum_rank", enum_rank, 0, 0, ".", 0};
+const struct sql_fn sql_fn_enum_label = {"enum_label", enum_label, 0, 0, ".", 0};
 
 /* ---- casts ---- */
 
@@ -382,7 +407,7 @@ const struct sql_fn *sql_fn_cast(enum value_kind from, enum value_kind to)
 {
 	char f = sql_kind_letter(from), t = sql_kind_letter(to);
 	static const char *const pairs[] = {"ds", "dz", "sd", "sT", "sz", "zd", "zs", "zT", "Tv", "vT", "oi", "io", "dd", "TT", "ss", "zz",
-		"vv", "oo", "yy", "uu"};
+		"vv", "oo", "yy", "uu", "ee", "JJ", "jj"};
 	bool up = true;
 
 	if (!f || !t)
@@ -392,7 +417,7 @@ const struct sql_fn *sql_fn_cast(enum value_kind from, enum value_kind to)
 	if (value_kind_is_text(to))
 		return f != 'y' || value_kind_is_text(from) ? &cast_any : NULL;
 	if (value_kind_is_text(from))
-		return strchr("ifnodTszvu", t) ? &cast_any : NULL;
+		return strchr("ifnodTszvuy", t) ? &cast_any : NULL;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		if (pairs[i][0] != f || pairs[i][1] != t)
 			continue;

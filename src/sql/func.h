@@ -6,7 +6,7 @@
  * these types, and what it returns, is asked of the server first (catalog.h), so that the table here can be by kind. Keys are
  * "name(kinds)" with one letter a kind:
  * i integers, f floats, n numeric, t text varchar name, b character(n), d date, T time, s timestamp, z timestamptz, v interval, o bool, y
- * bytea, u uuid.
+ * bytea, u uuid, e enums, c citext, j json, J jsonb.
  *
  * Calls run on any thread; results may be in eval->arena or borrow from the arguments.
  */
@@ -21,6 +21,7 @@ struct sql_site {
 	uint8_t field;              /* FN_FIELD with a constant argument: enum dt_field */
 	int32_t typmod;             /* casts: to apply, or -1 */
 	const struct tz *zone;      /* FN_ZONE_ARG with a constant argument */
+	const struct sql_enum *labels;  /* sql_fn_enum_rank and sql_fn_enum_label */
 };
 
 typedef int (*sql_call_fn)(const struct sql_site *s, struct sql_eval *ev, const struct value *args, struct value *ret, struct err *err);
@@ -58,6 +59,12 @@ const struct sql_fn *sql_fn_cast(enum value_kind from, enum value_kind to);
 
 /* The case-folding functions for a locale's letters; the plain table entries are those of the C locale. */
 const struct sql_fn *sql_fn_unicode_case(const struct sql_fn *c_locale);
+
+/*
+ * An enum's value to its place in the order of labels, as an integer, and back: what compares enums compares these. A label that the plan
+ * does not know was added since: that is no error in the data but a reason to plan anew, hence retriable.
+ */
+extern const struct sql_fn sql_fn_enum_rank, sql_fn_enum_label;
 
 int sql_data_error(struct err *err, const char *sqlstate, const char *text);
 

@@ -188,6 +188,30 @@ CALL(date_part)
 
 CALL(date_trunc) { return dt_trunc(field_of(s, &args[0]), args[0].text, &args[1], ev->zone, ret, err); }
 
+/* The start of the stride-long interval, counted from the origin, that the instant is in. */
+CALL(date_bin)
+{
+	int64_t stride, diff, past;
+
+	*ret = value_int((enum value_kind)args[1].kind, args[1].i);
+	if (!timestamp_is_finite(args[1].i))
+		return 0;
+	if (!timestamp_is_finite(args[2].i))
+		return sql_data_error(err, "22008", "origin out of range");
+	if (args[0].interval.months)
+		return sql_data_error(err, "0A000", "timestamps cannot be binned into intervals containing months or years");
+	if (__builtin_mul_overflow((int64_t)args[0].interval.days, US_PER_DAY, &stride) ||
+		__builtin_add_overflow(stride, args[0].interval.us, &stride))
+		return sql_data_error(err, "22008", "interval out of range");
+	if (stride <= 0)
+		return sql_data_error(err, "22008", "stride must be greater than zero");
+	if (__builtin_sub_overflow(args[1].i, args[2].i, &diff))
+		return sql_data_error(err, "22008", "interval out of range");
+	past = diff % stride;
+	ret->i = args[1].i - (past < 0 ? past + stride : past);
+	return ret->i < TIMESTAMP_FIRST ? sql_data_error(err, "22008", "timestamp out of range") : 0;
+}
+
 static const struct tz *zone_of(const struct sql_site *s, struct sql_eval *ev, const struct value *name, struct err *err)
 {
 	char text[128];
@@ -274,6 +298,7 @@ const struct sql_fn sql_fns_time[] = {
 	{"date_part(t,v)", date_part, FN_FIELD, 0, "..", 0},
 	{"date_trunc(t,s)", date_trunc, FN_FIELD, 0, ".+", 0}, {"date_trunc(t,z)", date_trunc, FN_FIELD | FN_USES_ZONE, 0, ".+", 0},
 	{"date_trunc(t,v)", date_trunc, FN_FIELD, 0, "..", 0}, {"date_trunc(t,z,t)", date_trunc_zone, FN_FIELD | FN_ZONE_ARG, 0, ".+.", 2},
+	{"date_bin(v,s,s)", date_bin, 0, 0, ".+.", 0}, {"date_bin(v,z,z)", date_bin, 0, 0, ".+.", 0},
 	{"timezone(t,z)", at_zone, FN_ZONE_ARG, 0, ".+", 0}, {"timezone(t,s)", at_zone, FN_ZONE_ARG, 0, ".+", 0},
 	{"timezone(v,z)", at_offset, 0, 0, ".+", 0}, {"timezone(v,s)", at_offset, 0, 0, ".+", 0},
 	{NULL, NULL, 0, 0, NULL, 0},

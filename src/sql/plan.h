@@ -43,6 +43,13 @@ enum sql_expr_kind {
 	SQL_NOW,            /* now() and its synonyms: the step's clock, timestamptz */
 };
 
+/* An enum's labels in their order, as they were when the job was planned. */
+struct sql_enum {
+	const char *name;
+	uint32_t n;
+	struct view *labels;
+};
+
 struct sql_expr {
 	uint8_t kind;           /* enum sql_expr_kind */
 	bool uses_clock;        /* SQL_NOW is somewhere below (CURRENT_DATE is a cast of it) */
@@ -53,6 +60,7 @@ struct sql_expr {
 	const struct sql_fn *fn;
 	struct value constant;
 	const struct tz *zone;  /* AT TIME ZONE 'name' and its like: the zone, of the cache that planning was given */
+	const struct sql_enum *labels;  /* of the enum that fn turns into its place in the order, or back */
 	int32_t pos;            /* byte offset in the statement's canonical text, -1 = not known */
 };
 
@@ -96,7 +104,8 @@ struct sql_column {
 	const char *name;
 	int16_t attnum;
 	bool not_null, generated;  /* generated: never in a finished plan, as such columns are not in the stream of changes */
-	struct type type;
+	struct type type;          /* domains resolved to their base */
+	const struct sql_enum *labels;  /* of an enum, else NULL */
 };
 
 struct sql_table {
@@ -138,6 +147,9 @@ struct sql_job {
 	uint32_t noptions;         /* SETs of the file other than timezone */
 	struct sql_option *options;
 };
+
+/* Whether the node has at most one row whatever the tables hold: an aggregate without GROUP BY, or several of them side by side. */
+bool sql_plan_one_row(const struct sql_node *n);
 
 /* Text for `job explain` and golden tests: one line a node, inputs indented below. */
 void sql_plan_print(const struct sql_job *job, const struct sql_statement *st, struct buf *b);

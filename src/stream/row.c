@@ -21,6 +21,7 @@ struct row_decoder {
 	uint8_t *is_key;         /* of the wanted columns: part of the primary key */
 	uint8_t *kinds;
 	struct map names;        /* published name -> slot index + 1 */
+	const bool *skip;     /* of the record being read */
 };
 
 static int refuse(const struct table *t, const struct column *c, const char *why, struct err *err)
@@ -31,11 +32,11 @@ static int refuse(const struct table *t, const struct column *c, const char *why
 }
 
 /* Whether the form keeps every value of the type; NULL when it does, else why not. */
-static const char *loss(const struct column *c)
+static const char *loss(const struct column *c, uint8_t form, const struct type *type)
 {
-	int precision = c->base.typmod;
+	int precision = type->typmod;
 
-	switch ((enum column_form)c->form) {
+	switch ((enum column_form)form) {
 	case FORM_OMITTED:
 		return c->generated ? "it is a generated column, which the server does not publish" : "the connector leaves it out of the events";
 	case FORM_LOST:
@@ -51,9 +52,12 @@ static const char *loss(const struct column *c)
 			return "time.precision.mode publishes it in milliseconds, which is coarser than the type; set it to adaptive";
 		return NULL;
 	case FORM_ARRAY:
-		return "arrays are not supported in jobs";
+		/* arrays are compared by their text, in which 1.0 and 1.00 differ */
+		if (c->elem_form == FORM_DECIMAL_VARIABLE)
+			return "decimal.handling.mode=precise publishes its elements without their trailing zeros; set it to string";
+		return form == c->elem_form ? "its type is not supported in jobs" : loss(c, c->elem_form, &c->elem);
 	default:
-		return c->base.kind == VALUE_OTHER || c->base.kind == VALUE_NONE ? "its type is not supported in jobs" : NULL;
+		return type->kind == VALUE_OTHER || type->kind == VALUE_NONE ? "its type is not supported in jobs" : NULL;
 	}
 }
 
@@ -70,7 +74,7 @@ int row_decoder_new(const struct table *t, const int16_t *attnums, uint32_t n, s
 	d->kinds = mem_zalloc(n + 1);
 	for (i = 0; i < n; i++) {
 		int at = table_find_attnum(t, attnums[i]);
-		const char *why = at >= 0 ? loss(&t->columns[at]) : NULL;
+		const char *why = at >= 0 ? loss(&t->columns[at], t->columns[at].form, &t->columns[at].base) : NULL;
 
 		if (at < 0) {
 			err_set(err, ERR_NOT_FOUND, "table \"%.*s.%.*s\" has no column with attribute number %d in version %u of its schema",
@@ -160,7 +164,7 @@ static int read_members(
 			continue;
 		}
 		s = slot_of(d, &t, &expected, a);
-		if (!s || s->at < 0 || (key_only && !s->column->key)) {
+		if (!s || s->at < 0 || (key_only && !s->column->key) || (d->skip && d->skip[s->at])) {
 			if (js_skip(r, &t) == JS_BAD)
 				return corrupt(d, r->why ? r->why : "it ends too early", err);
 			continue;
@@ -255,13 +259,14 @@ static int read_key(struct row_decoder *d, struct view key, struct arena *a, str
 	return null ? corrupt(d, "its key is null", err) : read_members(d, &r, a, row, true, NULL, err);
 }
 
-int row_decode(
-	struct row_decoder *d, struct view key, struct view value, struct arena *a, enum row_op *ret_op, struct value *row, struct err *err)
+int row_decode(struct row_decoder *d, struct view key, struct view value, const bool *skip, struct arena *a, enum row_op *ret_op,
+	struct value *row, struct err *err)
 {
 	bool wrapped, null, deleted = false;
 	struct js_reader r;
 	uint32_t i;
 
+	d->skip = skip;
 	for (i = 0; i < d->width; i++)
 		row[i] = value_null((enum value_kind)d->kinds[i]);
 	if (!value.ptr)

@@ -20,9 +20,10 @@ enum row_op { ROW_UPSERT, ROW_DELETE, ROW_NOTHING };
 
 /*
  * One record. row[i] is the value of attnums[i]; of a deleted row only the primary key's columns are set, the others are null. Text is
- * borrowed from key and value where it has no escapes, else from the arena. ERR_CORRUPT when the bytes are not what the schema says.
+ * borrowed from key and value where it has no escapes, else from the arena. skip (may be NULL) marks columns whose bytes are not looked
+ * at: the placeholder of an unchanged TOAST value need not be a value of the type. ERR_CORRUPT when the bytes are not what the schema says.
  */
-int row_decode(struct row_decoder *d, struct view key, struct view value, struct arena *a, enum row_op *ret_op, struct value *row,
-	       struct err *err) WM_MUST_USE;
+int row_decode(struct row_decoder *d, struct view key, struct view value, const bool *skip, struct arena *a, enum row_op *ret_op,
+	       struct value *row, struct err *err) WM_MUST_USE;
 
 #endif

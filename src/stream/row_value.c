@@ -3,6 +3,8 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "model/datetime.h"
 #include "model/num.h"
@@ -322,6 +324,87 @@ static int read_float(const struct column *c, const struct js_token *t, struct a
 	return 0;
 }
 
+/* ---- arrays: JSON's into the server's output text ---- */
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* As array_out() writes an element: quoted where it would be read as something else. */
+static void put_element(struct buf *b, struct view text)
+{
+	bool quote = text.len == 0 || (text.len == 4 && strncasecmp((const char *)text.ptr, "null", 4) == 0);
+	size_t i;
+
+	for (i = 0; i < text.len && !quote; i++)
+		quote = is_blank(text.ptr[i]) || strchr("\"\\{},", text.ptr[i]);
+	if (!quote) {
+		buf_putv(b, text);
+		return;
+	}
+	buf_putc(b, '"');
+	for (i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+			buf_putc(b, '\\');
+		buf_putc(b, (char)text.ptr[i]);
+	}
+	buf_putc(b, '"');
+}
+
+static int put_elements(const struct column *elem, struct js_reader *r, struct arena *a, unsigned depth, struct buf *b, struct err *err)
+{
+	struct value_env env = {.zone = tz_utc()};
+	struct buf text = BUF_INIT((size_t)1 << 30);
+	struct js_token t;
+	struct value v;
+	int rc = -1;
+
+	buf_putc(b, '{');
+	while (js_next(r, &t) != JS_ARRAY_END) {
+		if (b->len && b->ptr[b->len - 1] != '{')
+			buf_putc(b, ',');
+		if (t.kind == JS_ARRAY) {
+			if (depth == 6 ? unreadable(err, &t) : put_elements(elem, r, a, depth + 1, b, err))
+				goto out;
+			continue;
+		}
+		if (t.kind == JS_BAD || t.kind == JS_END) {
+			unreadable(err, &t);
+			goto out;
+		}
+		if (row_value_read(elem, r, &t, a, &v, err))
+			goto out;
+		if (v.null) {
+			buf_puts(b, "NULL");
+			continue;
+		}
+		buf_clear(&text);
+		value_print(&v, &env, &text);
+		put_element(b, buf_view(&text));
+	}
+	buf_putc(b, '}');
+	rc = 0;
+out:
+	buf_release(&text);
+	return rc;
+}
+
+static int read_array(
+	const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err)
+{
+	struct column elem = {.form = c->elem_form, .base = c->elem};
+	struct buf b = BUF_INIT((size_t)1 << 30);
+	int rc;
+
+	if (t->kind != JS_ARRAY || c->elem_form == FORM_ARRAY)
+		return unreadable(err, t);
+	rc = put_elements(&elem, r, a, 1, &b, err);
+	ret->text = arena_view(a, buf_view(&b));
+	buf_release(&b);
+	return rc;
+}
+
 int row_value_read(
 	const struct column *c, struct js_reader *r, const struct js_token *t, struct arena *a, struct value *ret, struct err *err)
 {
@@ -350,7 +433,9 @@ int row_value_read(
 		return t->kind == JS_STRING ? from_base64(t, a, c->form == FORM_BASE64_URL, &ret->text, err) : unreadable(err, t);
 	case FORM_HEX:
 		return t->kind == JS_STRING ? from_hex(t, a, &ret->text, err) : unreadable(err, t);
-	case FORM_OMITTED: case FORM_LOST: case FORM_INTERVAL_US: case FORM_ARRAY:
+	case FORM_ARRAY:
+		return read_array(c, r, t, a, ret, err);
+	case FORM_OMITTED: case FORM_LOST: case FORM_INTERVAL_US:
 		break;
 	}
 	return err_set(err, ERR_INTERNAL, "a value of form %u was asked for", c->form);

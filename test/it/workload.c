@@ -18,7 +18,15 @@ const char workload_schema[] =
 	"CREATE TABLE shop.orders (id bigint PRIMARY KEY, customer_id int, status text NOT NULL, amount numeric(12,2), score double precision, "
 	"half double precision, created_at timestamptz, note text); "
 	"CREATE TABLE shop.items (order_id bigint, line int, sku text, qty int, price numeric, PRIMARY KEY (order_id, line)); "
-	"CREATE TABLE shop.people (id int PRIMARY KEY, boss_id int, name text, salary bigint, hired date)";
+	"CREATE TABLE shop.people (id int PRIMARY KEY, boss_id int, name text, salary bigint, hired date); "
+	/* not in the order of their letters */
+	"CREATE TYPE shop.kind AS ENUM ('opened', 'moved', 'zipped', 'billed'); "
+	"CREATE DOMAIN shop.money AS numeric(10,2) CHECK (value > -1000000); "
+	"CREATE TABLE shop.events (id uuid PRIMARY KEY, order_id bigint, kind shop.kind, prior shop.kind DEFAULT 'moved', took interval, "
+	"tags text[], "
+	"nums int[], raw bytea, doc jsonb, at timestamp(3), clock time, code character(4), small smallint, ratio real, label varchar(20), "
+	"total shop.money, kinds shop.kind[]); ALTER TABLE shop.events ALTER COLUMN tags SET STORAGE EXTERNAL, ALTER COLUMN raw SET "
+	"STORAGE EXTERNAL";
 
 const struct workload_view workload_views[] = {
 	{"filter", "id",
@@ -76,6 +84,17 @@ const struct workload_view workload_views[] = {
 		"SELECT CASE WHEN salary IS NULL THEN 'unknown' WHEN salary < 1000 THEN 'low' ELSE 'high' END AS class, count(*) AS n, sum(salary) "
 		"AS total, "
 		"avg(salary) AS mean, min(hired) AS first FROM shop.people GROUP BY 1"},
+	{"kinds_ordered", "kind",
+		"SELECT kind, count(*) AS n, min(prior) AS low, max(prior) AS high, sum(took) AS took, count(DISTINCT tags) AS tags, "
+		"max(code) AS code, "
+		"count(*) FILTER (WHERE prior > 'moved') AS late FROM shop.events WHERE kind <> 'billed' OR total IS NULL GROUP BY kind"},
+	{"every_type", "id", "SELECT * FROM shop.events"},
+	{"equal_by_type", "id, other",
+		"SELECT e.id, o.id AS other, e.nums, o.doc FROM shop.events e JOIN shop.events o ON e.took = o.took AND e.tags = o.tags AND "
+		"e.kind = o.kind"},
+	{"not_among", "id",
+		"SELECT id, name, salary / (SELECT max(qty) + 1 FROM shop.items) AS part FROM shop.people WHERE id NOT IN (SELECT customer_id FROM "
+		"shop.orders WHERE status = 'lost')"},
 	{"whole", NULL,
 		"SELECT count(*) AS n, sum(amount) AS total, min(created_at) AS first, count(DISTINCT customer_id) AS customers, bool_or(amount > "
 		"900) AS big FROM shop.orders"},
@@ -147,7 +166,7 @@ static const char *instant(struct workload *l)
 		"'2024-11-04 05:00:00+00'", "'1969-12-31 23:59:59+00'", "'0044-03-15 12:00:00+00 BC'", "'2024-07-01 00:00:00+00'",
 		"'2024-07-01 04:00:00+00'", "'9999-12-31 23:59:59+00'"};
 
-	return ONE_OF(l, list);
+	return l->tame ? list[workload_below(l, 9)] : ONE_OF(l, list);
 }
 
 static unsigned id(struct workload *l)
@@ -174,9 +193,10 @@ static void change_orders(struct workload *l)
 	case 0:
 	case 1:
 		world_sql(l->w,
-			"INSERT INTO shop.orders VALUES (%u, %s, %s, %s, %s, %d * 0.25, %s, %s) ON CONFLICT (id) DO UPDATE SET status = "
-			"EXCLUDED.status, amount = EXCLUDED.amount",
-			id(l), reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l));
+			"INSERT INTO shop.orders SELECT g, (%s + g) %% 70, %s, %s, %s, %d * 0.25, %s, %s FROM generate_series(%u, 60, 23) g ON "
+			"CONFLICT (id) "
+			"DO UPDATE SET status = EXCLUDED.status, amount = EXCLUDED.amount",
+			reference(l, ref), status(l), amount(l), score(l), (int)workload_below(l, 1000) - 500, instant(l), word(l), id(l));
 		break;
 	case 2:
 		world_sql(l->w, "UPDATE shop.orders SET amount = %s, score = %s, created_at = %s WHERE id %% 7 = %u", amount(l), score(l),
@@ -276,9 +296,73 @@ static void change_people(struct workload *l)
 	}
 }
 
+static const char *kind(struct workload *l)
+{
+	static const char *const list[] = {"NULL", "'opened'", "'moved'", "'zipped'", "'billed'"};
+
+	return ONE_OF(l, list);
+}
+
+/* Intervals of one length and several spellings; a value that lies outside of its row; elements that need quotes. */
+static const char *of_event(struct workload *l, unsigned column)
+{
+	static const char *const tooks[] = {"NULL", "'1 mon'", "'30 days'", "'720:00:00'", "'-1 day 23:59:59.999999'", "'0'", "'2 years 3 "
+		"mons'"};
+	static const char *const tags[] = {"NULL", "'{}'", "'{a,b}'", "'{\"a,b\",\"NULL\",NULL,\"\",\"q\\\"\\\\\"}'", "'{{a,b},{c,\" d\"}}'",
+		"array_fill('x'::text, ARRAY[300])"};
+	static const char *const nums[] = {"NULL", "'{}'", "'{1,NULL,-2147483648}'", "'{{1,2},{3,4}}'", "'{1}'"};
+	static const char *const raws[] = {"NULL", "''", "'\\x00ff10'", "'\\x01ff'", "convert_to(repeat('far ', 900), 'UTF8')"};
+	static const char *const docs[] = {"NULL", "'{\"a\": 1.0, \"b\": [true, null]}'", "'{\"a\": 1.00, \"b\": [true, null]}'",
+		"'\"text\"'", "'null'"};
+	static const char *const clocks[] = {"NULL", "'00:00'", "'24:00'", "'12:30:00.5'", "'23:59:59.999999'"};
+	static const char *const codes[] = {"NULL", "''", "'ab'", "'abcd'", "'\xC3\xA9'"};
+	static const char *const kinds[] = {"NULL", "'{opened,billed}'", "'{NULL,moved}'", "'{}'"};
+
+	switch (column) {
+	case 0: return ONE_OF(l, tooks);
+	case 1: return ONE_OF(l, tags);
+	case 2: return ONE_OF(l, nums);
+	case 3: return ONE_OF(l, raws);
+	case 4: return ONE_OF(l, docs);
+	case 5: return ONE_OF(l, clocks);
+	case 6: return ONE_OF(l, codes);
+	default: return ONE_OF(l, kinds);
+	}
+}
+
+static void change_events(struct workload *l)
+{
+	switch (workload_below(l, 5)) {
+	case 0:
+	case 1:
+		world_sql(l->w,
+			"INSERT INTO shop.events SELECT md5(g::text)::uuid, g, %s, %s, %s, %s, %s, %s, %s, (%s)::timestamptz AT TIME ZONE 'UTC', "
+			"%s, %s, %u, "
+			"%u * 0.5, left(%s, 20), %u / 8.0, %s FROM generate_series(%u, 60, 23) g ON CONFLICT (id) DO UPDATE SET kind = "
+			"EXCLUDED.kind, prior = EXCLUDED.prior, took = "
+			"EXCLUDED.took, nums = EXCLUDED.nums",
+			kind(l), kind(l), of_event(l, 0), of_event(l, 1), of_event(l, 2), of_event(l, 3), of_event(l, 4), instant(l),
+			of_event(l, 5), of_event(l, 6), workload_below(l, 50), workload_below(l, 40), word(l), workload_below(l, 900),
+				of_event(l, 7), id(l));
+		break;
+	case 2: /* what lies outside of the row stays where it is */
+		world_sql(l->w, "UPDATE shop.events SET kind = %s, total = total + 0.37, small = -small WHERE order_id %% 5 = %u", kind(l),
+			workload_below(l, 5));
+		break;
+	case 3:
+		world_sql(l->w, "UPDATE shop.events SET tags = %s, raw = %s, kinds = %s WHERE order_id %% 9 = %u", of_event(l, 1), of_event(l, 3),
+			of_event(l, 7), workload_below(l, 9));
+		break;
+	default:
+		world_sql(l->w, "DELETE FROM shop.events WHERE id = md5('%u')::uuid", id(l));
+		break;
+	}
+}
+
 static void change_any(struct workload *l)
 {
-	static void (*const kinds[])(struct workload *) = {change_orders, change_orders, change_customers, change_items, change_people};
+	static void (*const kinds[])(struct workload *) = {change_orders, change_orders, change_customers, change_items, change_people,
+		change_events};
 
 	ONE_OF(l, kinds)(l);
 }

@@ -24,6 +24,7 @@ extern const size_t workload_nviews;
 struct workload {
 	struct world *w;
 	uint64_t random;
+	bool tame;             /* no instants that nanoseconds cannot reach */
 	unsigned truncates;    /* one transaction in so many truncates something; 0 = none */
 };
 

@@ -112,6 +112,26 @@ void world_close_log(struct world *w)
 	w->log = NULL;
 }
 
+void world_setting(struct world *w, const char *key, const char *value)
+{
+	char *text, *at, *end, *was = strdup(w->connector_json);
+
+	assert_true(asprintf(&text, "\"%s\":\"", key) > 0);
+	at = strstr(was, text);
+	if (at) {
+		at += strlen(text);
+		end = strchr(at, '"');
+		*at = 0;
+		assert_true((size_t)snprintf(w->connector_json, sizeof(w->connector_json), "%s%s%s", was, value, end) < sizeof(w->connector_json));
+	} else {
+		was[strlen(was) - 1] = 0; /* the brace */
+		assert_true((size_t)snprintf(w->connector_json, sizeof(w->connector_json), "%s,\"%s\":\"%s\"}", was, key, value) <
+			sizeof(w->connector_json));
+	}
+	free(text);
+	free(was);
+}
+
 void world_connect(struct world *w)
 {
 	struct connector_config *config;

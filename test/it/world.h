@@ -25,6 +25,7 @@ void world_start(struct world *w, const char *schema_sql, const char *tables);  
 void world_stop(struct world *w);
 void world_open_log(struct world *w);
 void world_close_log(struct world *w);         /* connector and jobs must be gone */
+void world_setting(struct world *w, const char *key, const char *value);  /* of the connector's configuration, before it is made */
 void world_connect(struct world *w);           /* connector of the configuration, started */
 void world_disconnect(struct world *w);
 void world_sql(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

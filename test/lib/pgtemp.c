@@ -185,10 +185,11 @@ static int pick_user(struct pgtemp *p, struct err *err)
 	return 0;
 }
 
-static int make_dir(struct pgtemp *p, struct err *err)
+static int make_dir_locked(struct pgtemp *p, struct err *err)
 {
 	char owner[128];
 
+	sweep();
 	snprintf(p->dir, sizeof(p->dir), "%sXXXXXX", DIR_PREFIX);
 	if (!mkdtemp(p->dir))
 		return err_set_errno(err, errno, "could not make a directory below /tmp");
@@ -201,6 +202,18 @@ static int make_dir(struct pgtemp *p, struct err *err)
 	return 0;
 }
 
+/* One test at a time: a directory that is not locked yet looks like one that was left behind. */
+static int make_dir(struct pgtemp *p, struct err *err)
+{
+	int fd = open("/tmp/wmpg.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666), rc;
+
+	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+		return err_set_errno(err, errno, "could not lock \"/tmp/wmpg.lock\"");
+	rc = make_dir_locked(p, err);
+	close(fd);
+	return rc;
+}
+
 int pgtemp_start(struct pgtemp **ret, const struct pgtemp_options *opts, struct err *err)
 {
 	static const struct pgtemp_options defaults;
@@ -210,7 +223,6 @@ int pgtemp_start(struct pgtemp **ret, const struct pgtemp_options *opts, struct 
 		opts = &defaults;
 	p->lock_fd = -1;
 	p->tcp = opts->tcp;
-	sweep();
 	if (find_binaries(p, err) != 0 || pick_user(p, err) != 0 || make_dir(p, err) != 0 || run_initdb(p, opts->locale, err) != 0)
 		goto fail;
 	p->port = p->tcp ? free_port() : 5432;

@@ -53,6 +53,16 @@ INSERT INTO x SELECT id, CASE a WHEN 1 THEN 'one' WHEN 2 THEN 'two' END, CASE WH
 INSERT INTO x SELECT id, 1 + 2 * 3, 'a' || 'b', date '2024-02-29' + interval '1 year', 10::numeric / 4, 1 / 0 FROM things;
 -- == domains, enums and characters
 INSERT INTO x SELECT id, m * 2, mo = 'ok', c = 'ab', t || a, concat(a, t) FROM things;
+-- == enums are ordered by their labels' places
+INSERT INTO x SELECT id, mo > 'sad', mo::text, greatest(mo, 'ok') FROM things WHERE mo BETWEEN 'ok' AND 'happy' AND mo IN ('ok', 'happy');
+-- == ends of an enum
+INSERT INTO x SELECT a, min(mo), max(mo), count(DISTINCT mo) FROM things GROUP BY a;
+-- == arrays as values
+INSERT INTO x SELECT arr, count(*), count(narr) FROM things WHERE arr <> '{ 1, 2 }' AND mos IS NOT NULL GROUP BY arr;
+-- == a subquery as a value is a column beside
+INSERT INTO x SELECT id, n / (SELECT sum(n) FROM things) AS share FROM things WHERE b > (SELECT avg(b) FROM things);
+-- == not in
+INSERT INTO x SELECT id FROM users WHERE id NOT IN (SELECT technician_id FROM interventions);
 -- == order by bytes
 INSERT INTO x SELECT min(t COLLATE "C"), max(te) FROM things WHERE te > 'a';
 -- == in lists and ranges

@@ -20,16 +20,18 @@ INSERT INTO x SELECT id FROM users ORDER BY id LIMIT 3;
 INSERT INTO x SELECT DISTINCT ON (role) role, id FROM users ORDER BY role, id;
 -- == subquery in an expression
 INSERT INTO x SELECT id FROM users WHERE id IN (SELECT technician_id FROM interventions) OR role = 'ADMIN';
--- == not in
-INSERT INTO x SELECT id FROM users WHERE id NOT IN (SELECT technician_id FROM interventions);
 -- == exists tied by an inequality
 INSERT INTO x SELECT id FROM users u WHERE EXISTS (SELECT 1 FROM interventions i WHERE i.technician_id < u.id);
 -- == exists with groups
 INSERT INTO x SELECT id FROM users u WHERE EXISTS (SELECT count(*) FROM interventions i WHERE i.technician_id = u.id);
 -- == correlated in
 INSERT INTO x SELECT id FROM users u WHERE id IN (SELECT technician_id FROM interventions i WHERE i.reference = u.email);
--- == scalar subquery
-INSERT INTO x SELECT id, (SELECT count(*) FROM interventions) FROM users;
+-- == scalar subquery of as many rows as there are
+INSERT INTO x SELECT id, (SELECT email FROM users WHERE id = 1) FROM things;
+-- == scalar subquery tied to the row
+INSERT INTO x SELECT id, (SELECT count(*) FROM interventions i WHERE i.technician_id = u.id) FROM users u;
+-- == scalar subquery within an aggregate
+INSERT INTO x SELECT sum(n - (SELECT avg(n) FROM things)) FROM things;
 -- == full join
 INSERT INTO x SELECT u.id FROM users u FULL JOIN interventions i ON i.technician_id = u.id;
 -- == intersect
@@ -50,8 +52,14 @@ INSERT INTO x SELECT id FROM users WHERE email ~ 'a.*b';
 INSERT INTO x SELECT max(t COLLATE turkish) FROM things;
 -- == letters of another locale
 INSERT INTO x SELECT upper(t COLLATE turkish) FROM things;
--- == order of an enum
-INSERT INTO x SELECT max(mo) FROM things;
+-- == equality of arrays with several spellings
+INSERT INTO x SELECT DISTINCT narr FROM things;
+-- == equality of json
+INSERT INTO x SELECT js, count(*) FROM things GROUP BY js;
+-- == cast to a domain
+INSERT INTO x SELECT id, n::amount FROM things;
+-- == text to an enum
+INSERT INTO x SELECT id, t::mood FROM things;
 -- == array
 INSERT INTO x SELECT id FROM things WHERE a = ANY (arr);
 -- == json operator

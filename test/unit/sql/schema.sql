@@ -12,7 +12,7 @@ CREATE DOMAIN amount AS numeric(10,2) CHECK (value >= 0);
 CREATE TABLE things (
   id int PRIMARY KEY, a int, b bigint, n numeric, m amount, x float8, t text, c char(5), d date, ts timestamp, iv
   interval, f bool, mo mood, j jsonb,
-  arr int[], te text COLLATE "POSIX");
+  arr int[], te text COLLATE "POSIX", narr numeric[], js json, mos mood[]);
 CREATE TABLE generated (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
 CREATE VIEW open_interventions AS SELECT id, technician_id, status, planned_at FROM interventions WHERE status IN
   ('SCHEDULED', 'IN_PROGRESS');

@@ -60,6 +60,39 @@ static const char *const queries[] = {
 	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE id > 17)", "SELECT id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id > 18)",
 	"SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r JOIN l m ON m.b = r.b WHERE m.a = l.a) AND b IN (SELECT max(b) FROM r GROUP BY a)",
 	"SELECT id FROM l WHERE a = ANY (SELECT c8 FROM r)",
+	"SELECT id, n / (SELECT sum(n) FROM r) AS share FROM l", "SELECT id FROM l WHERE n > (SELECT avg(n) FROM l) AND a IS NOT NULL",
+	"SELECT a, count(*), sum(n) / (SELECT sum(n) FROM l) AS share, (SELECT max(id) FROM r) AS m FROM l GROUP BY a HAVING count(*) > "
+	"(SELECT min(a) FROM r)",
+	"SELECT count(*) - (SELECT count(*) FROM r) AS diff FROM l WHERE id < 0", "SELECT id, (SELECT count(*) FROM r HAVING count(*) > "
+	"100) AS n FROM l",
+	"SELECT id FROM l WHERE (SELECT bool_or(f) FROM r) AND coalesce(n, (SELECT max(a) FROM r WHERE a < (SELECT avg(b) FROM l))) > 1",
+	"SELECT vc FROM ty UNION ALL SELECT t FROM l", "SELECT t FROM l UNION SELECT ch FROM ty", "SELECT ch FROM ty UNION ALL SELECT t "
+	"FROM l UNION ALL"
+		" SELECT vc FROM ty", "SELECT id FROM l WHERE t IN (SELECT vc FROM ty)",
+	"SELECT id FROM ty WHERE vc NOT IN (SELECT t FROM r WHERE t IS NOT NULL)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r)",
+	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE b IS NOT NULL)",
+	"SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 0)", "SELECT id FROM l WHERE a NOT IN (SELECT b FROM r WHERE id < 3 "
+	"AND b IS NOT NULL)"
+		" AND n NOT IN (SELECT n FROM r WHERE n IS NOT NULL) AND id > 2", "SELECT date_bin('7 hours', ts, '2024-03-30 13:00+00') AS "
+		"w, count(*) FROM l GROUP BY 1",
+	"SELECT * FROM ty", "SELECT id, e, e::text AS t, e = 'low', e < 'high', e >= f, greatest(e, f), least(e, f, 'mid'), e IS NULL FROM ty",
+	"SELECT f, min(e), max(e), count(DISTINCT e), max(e) FILTER (WHERE id > 5) FROM ty GROUP BY f", "SELECT min(e), max(f) FROM ty "
+	"WHERE id < 0",
+	"SELECT DISTINCT e FROM ty WHERE e BETWEEN 'mid' AND 'high' OR e IN ('low', 'z.last')", "SELECT CASE WHEN e > 'mid' THEN f END AS c,"
+		" coalesce(e, f, 'low') AS d FROM ty", "SELECT id FROM ty WHERE e > ANY (ARRAY['low'::level, 'mid'])", "SELECT id FROM ty "
+		"WHERE e NOT IN"
+		" ('mid')", "SELECT x.id, y.id AS yid FROM ty x JOIN ty y ON x.e = y.f AND x.e < y.e", "SELECT u, count(*) FROM ty GROUP BY u",
+	"SELECT x.id, y.id AS yid FROM ty x JOIN ty y ON x.u = y.u OR x.u < y.u", "SELECT y, iv, count(*) FROM ty GROUP BY y, iv",
+	"SELECT x.id, y.id AS yid FROM ty x JOIN ty y ON x.iv = y.iv AND x.y = y.y", "SELECT id FROM ty WHERE u = "
+	"'00000000-0000-0000-0000-000000000001'"
+		" OR y > '\\x01' OR iv = '24 hours'", "SELECT ia, count(*), count(na), count(ja) FROM ty GROUP BY ia",
+	"SELECT x.id, y.id AS yid FROM ty x JOIN ty y ON x.ta = y.ta WHERE x.ea IS NOT NULL", "SELECT id FROM ty WHERE ia = '{1, NULL}' "
+	"OR ta <> '{\"a b\"}'",
+	"SELECT DISTINCT ea FROM ty", "SELECT dom + 1 AS s, dom, round(dom * 2) AS r FROM ty", "SELECT dom, count(*) FROM ty GROUP BY dom",
+	"SELECT j, jb, js, ci FROM ty WHERE js IS NOT NULL AND ci IS NOT NULL", "SELECT jb, count(*), count(js), count(ci) FROM ty GROUP BY jb",
+	"SELECT ci::text AS t, upper(ci) AS up, count(*) FROM ty GROUP BY 1, 2", "SELECT r4, sum(r4), avg(r4) FROM ty GROUP BY r4",
+	"SELECT ti, sm, min(ti), max(sm) FROM ty GROUP BY ti, sm", "SELECT vc || ch AS s, count(*) FROM ty GROUP BY 1",
+	"SELECT e, NULL::level AS n, '{1,2}'::int[] AS k, NULL::int[] AS z FROM ty UNION ALL SELECT f, e, ia, ia FROM ty",
 	"SELECT l.id FROM l LEFT JOIN r ON l.a = r.a AND l.f", "SELECT l.id, r.t FROM l LEFT JOIN r ON true WHERE r.id = l.id",
 };
 
@@ -77,6 +110,28 @@ static void fill(void)
 		" x(3)), 'b', x(3) = 1, date '2024-03-30' + x(4),"
 	                     " timestamptz '2024-03-30 12:00+00' + x(40) * interval '1 hour', x(3) * interval '1 mon 02:00:00' FROM"
 		" generate_series(1, 18) i");
+}
+
+static void fill_types(void)
+{
+	oracle_exec(&oracle, "CREATE EXTENSION citext; CREATE TYPE level AS ENUM ('low', 'mid', 'z.last'); ALTER TYPE level ADD VALUE "
+		"'high' AFTER 'mid'");
+	oracle_exec(&oracle, "CREATE DOMAIN money2 AS numeric(10,2); CREATE TABLE ty (id int PRIMARY KEY, e level, f level, u uuid, y "
+		"bytea, iv interval,"
+		" ia int[], ta text[], ea level[], na numeric[], ja jsonb[], dom money2, j json, jb jsonb, js json, ci citext, r4 real, ti "
+		"time, sm smallint,"
+		" vc varchar(5), ch char(4))");
+	oracle_exec(&oracle, "INSERT INTO ty SELECT i, (enum_range(NULL::level))[1 + x(4)], (enum_range(NULL::level))[1 + x(4)],"
+		" ('00000000-0000-0000-0000-00000000000' || x(3))::uuid, decode('0' || x(3), 'hex'), (ARRAY['1 day', '24:00', '1 mon', '30 "
+		"days'])[1 + x(4)]::interval,"
+		" (ARRAY['{}', '{1,NULL}', '{{1,2},{3,4}}', '[0:1]={1,2}'])[1 + x(4)]::int[], (ARRAY['{a,b}', '{\"a b\"}', '{\"NULL\",NULL,\"\"}',"
+		" E'{\"q\\\\\"\",\"b\\\\\\\\\"}'])[1 + x(4)]::text[], (ARRAY['{low}', '{z.last,low}'])[1 + x(2)]::level[], ARRAY[1.0, x(3)], "
+		"ARRAY['{\"a\": 1}'::jsonb],"
+		" x(5) / 3.0, '{\"b\": 1}', (ARRAY['{\"a\": 1.0}', '{\"a\": 1.00}', '[1]'])[1 + x(3)]::jsonb, CASE WHEN x(2) = 1 THEN '[2]' "
+		"END::json,"
+		" (ARRAY['Ab', 'aB', 'c'])[1 + x(3)], x(4) / 3.0, time '10:00' + x(3) * interval '1.5 s', x(3), repeat('v', x(4)), "
+		"repeat('c', x(4))"
+		" FROM generate_series(1, 16) i");
 }
 
 static struct rowset read_table(const struct sql_table *t, const struct sql_job *job, struct arena *a)
@@ -175,6 +230,7 @@ int main(void)
 	oracle_exec(&oracle, "CREATE FUNCTION x(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT CASE WHEN random() < 0.15 THEN"
 		" NULL ELSE floor(random() * n)::int END'");
 	fill();
+	fill_types();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	tz_cache_release(zones);
 	oracle_stop(&oracle);
