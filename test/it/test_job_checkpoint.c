@@ -246,8 +246,8 @@ static void gate_pass(bool open)
 }
 
 /*
- * A checkpoint of whose rows each part is of another moment, with changes of all kinds between them: TOAST from before left unchanged in rows
- * that go, or go on under another key, later; keys that are used again. It leads to the same tables once what follows is folded.
+ * A checkpoint of whose rows each part is of another moment, with changes of all kinds between them: TOAST from before left unchanged in
+ * rows that go, or go on under another key, later; keys that are used again. It leads to the same tables once what follows is folded.
  */
 static void a_checkpoint_of_many_moments_leads_to_the_same_tables(void **state)
 {
