@@ -1,42 +1,54 @@
 /* Keyed state; see kv.h. Removal shifts back what follows, so that there are no tombstones and look-ups stay short. */
 #include "flow/kv.h"
 
+#include <stddef.h>
+
 #include "base/map.h"
 #include "base/mem.h"
+
+static size_t entry_size(size_t key)
+{
+	return offsetof(struct kv_entry, key) + key;
+}
 
 void kv_release(struct kv *kv)
 {
 	size_t i;
 
 	for (i = 0; i < kv->cap; i++)
-		mem_free(kv->slots[i]);
+		mem_free(kv->slots[i].entry);
 	mem_free(kv->slots);
 	*kv = KV_INIT;
 }
 
-static size_t find_slot(const struct kv *kv, struct view key, uint64_t hash)
+/* The slot of the key, or the free one where it would go. */
+static struct kv_slot *find_slot(const struct kv *kv, struct view key, uint64_t hash)
 {
 	size_t i = hash & (kv->cap - 1);
 
-	while (kv->slots[i] && (kv->slots[i]->hash != hash || !view_eq(view_of(kv->slots[i]->key, kv->slots[i]->len), key)))
-		i = (i + 1) & (kv->cap - 1);
-	return i;
+	for (; kv->slots[i].entry; i = (i + 1) & (kv->cap - 1)) {
+		const struct kv_entry *e = kv->slots[i].entry;
+
+		if (kv->slots[i].hash == hash && view_eq(view_of(e->key, e->len), key))
+			break;
+	}
+	return &kv->slots[i];
 }
 
 struct kv_entry *kv_find(const struct kv *kv, struct view key)
 {
-	return kv->cap ? kv->slots[find_slot(kv, key, hash_bytes(key.ptr, key.len))] : NULL;
+	return kv->cap ? find_slot(kv, key, hash_bytes(key.ptr, key.len))->entry : NULL;
 }
 
 static void grow(struct kv *kv)
 {
 	size_t cap = kv->cap ? kv->cap * 2 : 16, i, k;
-	struct kv_entry **slots = mem_zalloc(cap * sizeof(*slots));
+	struct kv_slot *slots = mem_zalloc(cap * sizeof(*slots));
 
 	for (i = 0; i < kv->cap; i++) {
-		if (!kv->slots[i])
+		if (!kv->slots[i].entry)
 			continue;
-		for (k = kv->slots[i]->hash & (cap - 1); slots[k]; k = (k + 1) & (cap - 1))
+		for (k = kv->slots[i].hash & (cap - 1); slots[k].entry; k = (k + 1) & (cap - 1))
 			;
 		slots[k] = kv->slots[i];
 	}
@@ -49,51 +61,50 @@ static void grow(struct kv *kv)
 struct kv_entry *kv_put(struct kv *kv, struct view key)
 {
 	uint64_t hash = hash_bytes(key.ptr, key.len);
+	struct kv_slot *slot;
 	struct kv_entry *e;
-	size_t i;
 
 	if ((kv->count + 1) * 4 > kv->cap * 3)
 		grow(kv);
-	i = find_slot(kv, key, hash);
-	if (kv->slots[i])
-		return kv->slots[i];
-	e = mem_alloc(sizeof(*e) + key.len);
-	e->hash = hash;
+	slot = find_slot(kv, key, hash);
+	if (slot->entry)
+		return slot->entry;
+	e = mem_alloc(entry_size(key.len));
 	e->value = NULL;
 	e->len = (uint32_t)key.len;
 	if (key.len)
 		memcpy(e->key, key.ptr, key.len);
-	kv->slots[i] = e;
+	*slot = (struct kv_slot){hash, e};
 	kv->count++;
-	kv->bytes += sizeof(*e) + key.len + 16;
+	kv->bytes += entry_size(key.len) + 16;
 	return e;
 }
 
 void kv_remove(struct kv *kv, struct kv_entry *e)
 {
-	size_t i = e->hash & (kv->cap - 1), k, home;
+	size_t i = hash_bytes(e->key, e->len) & (kv->cap - 1), k, home;
 
-	while (kv->slots[i] != e)
+	while (kv->slots[i].entry != e)
 		i = (i + 1) & (kv->cap - 1);
 	kv->count--;
-	kv->bytes -= sizeof(*e) + e->len + 16;
+	kv->bytes -= entry_size(e->len) + 16;
 	mem_free(e);
-	for (k = (i + 1) & (kv->cap - 1); kv->slots[k]; k = (k + 1) & (kv->cap - 1)) {
-		home = kv->slots[k]->hash & (kv->cap - 1);
+	for (k = (i + 1) & (kv->cap - 1); kv->slots[k].entry; k = (k + 1) & (kv->cap - 1)) {
+		home = kv->slots[k].hash & (kv->cap - 1);
 		/* an entry may move back to the hole unless its home lies behind it */
 		if (((k - home) & (kv->cap - 1)) >= ((k - i) & (kv->cap - 1))) {
 			kv->slots[i] = kv->slots[k];
 			i = k;
 		}
 	}
-	kv->slots[i] = NULL;
+	kv->slots[i].entry = NULL;
 }
 
 struct kv_entry *kv_next(const struct kv *kv, size_t *pos)
 {
 	while (*pos < kv->cap)
-		if (kv->slots[(*pos)++])
-			return kv->slots[*pos - 1];
+		if (kv->slots[(*pos)++].entry)
+			return kv->slots[*pos - 1].entry;
 	return NULL;
 }
 
