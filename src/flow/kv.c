@@ -4,17 +4,14 @@
  */
 #include "flow/kv.h"
 
+#include <stddef.h>
+
 #include "base/map.h"
 #include "base/mem.h"
 
-void kv_release(struct kv *kv)
+static size_t entry_size(size_t key)
 {
-	size_t i;
-
-	for (i = 0; i < kv->cap; i++)
-		mem_free(kv->slots[i]);
-	mem_free(kv->slots);
-	*kv = KV_INIT;
+	return offsetof(struct kv_entry, key) + key;
 }
 
 static size_t home(const struct kv *kv, uint64_t hash)
@@ -22,18 +19,33 @@ static size_t home(const struct kv *kv, uint64_t hash)
 	return hash >> kv->shift;
 }
 
-static size_t find_slot(const struct kv *kv, struct view key, uint64_t hash)
+void kv_release(struct kv *kv)
+{
+	size_t i;
+
+	for (i = 0; i < kv->cap; i++)
+		mem_free(kv->slots[i].entry);
+	mem_free(kv->slots);
+	*kv = KV_INIT;
+}
+
+/* The slot of the key, or the free one where it would go. */
+static struct kv_slot *find_slot(const struct kv *kv, struct view key, uint64_t hash)
 {
 	size_t i = home(kv, hash);
 
-	while (kv->slots[i] && (kv->slots[i]->hash != hash || !view_eq(view_of(kv->slots[i]->key, kv->slots[i]->len), key)))
-		i = (i + 1) & (kv->cap - 1);
-	return i;
+	for (; kv->slots[i].entry; i = (i + 1) & (kv->cap - 1)) {
+		const struct kv_entry *e = kv->slots[i].entry;
+
+		if (kv->slots[i].hash == hash && view_eq(view_of(e->key, e->len), key))
+			break;
+	}
+	return &kv->slots[i];
 }
 
 struct kv_entry *kv_find(const struct kv *kv, struct view key)
 {
-	return kv->cap ? kv->slots[find_slot(kv, key, hash_bytes(key.ptr, key.len))] : NULL;
+	return kv->cap ? find_slot(kv, key, hash_bytes(key.ptr, key.len))->entry : NULL;
 }
 
 static void grow(struct kv *kv)
@@ -43,9 +55,9 @@ static void grow(struct kv *kv)
 
 	bigger.slots = mem_zalloc(bigger.cap * sizeof(*bigger.slots));
 	for (i = 0; i < kv->cap; i++) {
-		if (!kv->slots[i])
+		if (!kv->slots[i].entry)
 			continue;
-		for (k = home(&bigger, kv->slots[i]->hash); bigger.slots[k]; k = (k + 1) & (bigger.cap - 1))
+		for (k = home(&bigger, kv->slots[i].hash); bigger.slots[k].entry; k = (k + 1) & (bigger.cap - 1))
 			;
 		bigger.slots[k] = kv->slots[i];
 	}
@@ -57,50 +69,49 @@ static void grow(struct kv *kv)
 struct kv_entry *kv_put(struct kv *kv, struct view key)
 {
 	uint64_t hash = hash_bytes(key.ptr, key.len);
+	struct kv_slot *slot;
 	struct kv_entry *e;
-	size_t i;
 
 	if ((kv->count + 1) * 4 > kv->cap * 3)
 		grow(kv);
-	i = find_slot(kv, key, hash);
-	if (kv->slots[i])
-		return kv->slots[i];
-	e = mem_alloc(sizeof(*e) + key.len);
-	e->hash = hash;
+	slot = find_slot(kv, key, hash);
+	if (slot->entry)
+		return slot->entry;
+	e = mem_alloc(entry_size(key.len));
 	e->value = NULL;
 	e->len = (uint32_t)key.len;
 	if (key.len)
 		memcpy(e->key, key.ptr, key.len);
-	kv->slots[i] = e;
+	*slot = (struct kv_slot){hash, e};
 	kv->count++;
-	kv->bytes += sizeof(*e) + key.len + 16;
+	kv->bytes += entry_size(key.len) + 16;
 	return e;
 }
 
 void kv_remove(struct kv *kv, struct kv_entry *e)
 {
-	size_t i = home(kv, e->hash), k;
+	size_t i = home(kv, hash_bytes(e->key, e->len)), k;
 
-	while (kv->slots[i] != e)
+	while (kv->slots[i].entry != e)
 		i = (i + 1) & (kv->cap - 1);
 	kv->count--;
-	kv->bytes -= sizeof(*e) + e->len + 16;
+	kv->bytes -= entry_size(e->len) + 16;
 	mem_free(e);
-	for (k = (i + 1) & (kv->cap - 1); kv->slots[k]; k = (k + 1) & (kv->cap - 1)) {
+	for (k = (i + 1) & (kv->cap - 1); kv->slots[k].entry; k = (k + 1) & (kv->cap - 1)) {
 		/* an entry may move back to the hole unless its home lies behind it */
-		if (((k - home(kv, kv->slots[k]->hash)) & (kv->cap - 1)) >= ((k - i) & (kv->cap - 1))) {
+		if (((k - home(kv, kv->slots[k].hash)) & (kv->cap - 1)) >= ((k - i) & (kv->cap - 1))) {
 			kv->slots[i] = kv->slots[k];
 			i = k;
 		}
 	}
-	kv->slots[i] = NULL;
+	kv->slots[i].entry = NULL;
 }
 
 struct kv_entry *kv_next(const struct kv *kv, size_t *pos)
 {
 	while (*pos < kv->cap)
-		if (kv->slots[(*pos)++])
-			return kv->slots[*pos - 1];
+		if (kv->slots[(*pos)++].entry)
+			return kv->slots[*pos - 1].entry;
 	return NULL;
 }
 
@@ -115,11 +126,11 @@ bool kv_walk(const struct kv *kv, uint64_t *from, size_t n, void (*fn)(void *arg
 	end = n < kv->cap - begin ? begin + n : kv->cap;
 	to = end < kv->cap ? (uint64_t)end << kv->shift : 0;
 	/* entries stand at their home or behind it, with no gap between; behind the last slot comes the first */
-	for (i = begin, steps = 0; steps < kv->cap && (steps < end - begin || kv->slots[i]); i = (i + 1) & (kv->cap - 1), steps++) {
-		struct kv_entry *e = kv->slots[i];
+	for (i = begin, steps = 0; steps < kv->cap && (steps < end - begin || kv->slots[i].entry); i = (i + 1) & (kv->cap - 1), steps++) {
+		const struct kv_slot *slot = &kv->slots[i];
 
-		if (e && e->hash >= *from && (to == 0 || e->hash < to))
-			fn(arg, e);
+		if (slot->entry && slot->hash >= *from && (to == 0 || slot->hash < to))
+			fn(arg, slot->entry);
 	}
 	*from = to;
 	return to != 0;

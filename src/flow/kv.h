@@ -1,5 +1,5 @@
 /*
- * Keyed state: an open-addressing table from key bytes to a pointer, with the hash kept and memory counted. What arrangements, groups,
+ * Keyed state: an open-addressing table from key bytes to a pointer, with memory counted. What arrangements, groups,
  * result rows and timers are built from. One thread. Unlike base/map it hands out its entries, whose address does not change until they are
  * removed, so that other structures can point at them.
  */
@@ -9,14 +9,19 @@
 #include "base/bytes.h"
 
 struct kv_entry {
-	uint64_t hash;
 	void *value;         /* the user's */
 	uint32_t len;
 	uint8_t key[];
 };
 
+/* With the hash beside it, so that passing by another entry does not touch its memory. */
+struct kv_slot {
+	uint64_t hash;
+	struct kv_entry *entry;
+};
+
 struct kv {
-	struct kv_entry **slots;
+	struct kv_slot *slots;
 	size_t cap, count;   /* cap: a power of two, or 0 */
 	size_t bytes;        /* of entries and table */
 	unsigned shift;      /* an entry's place is the top bits of its hash, hash >> shift */

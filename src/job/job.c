@@ -12,7 +12,8 @@
 
 enum {
 	BACKOFF_FIRST_US = 100000, BACKOFF_MOST_US = 10000000,
-	STEP_UNITS = 2000, STEP_US = 20000, /* how much is folded before results are rendered, when there is more to fold */
+	STEP_US = 20000, STEP_MOST_US = 320000, /* how long is folded before results are rendered, when there is more to fold */
+	STEP_LOOK = 16,                         /* units between two looks at the clock */
 	IDLE_US = 1000000,
 };
 
@@ -183,13 +184,14 @@ static int log_overtaken(struct job *j, struct err *err)
 
 int follow_some(struct job *j, lsn_t limit, bool *ret_more, struct err *err)
 {
-	int64_t begin = io_monotonic_us(j->env->io);
+	int64_t begin = io_monotonic_us(j->env->io), most = j->step_us ? j->step_us : STEP_US;
 	unsigned n;
 	bool stop;
 	int rc;
 
 	*ret_more = false;
-	for (n = 0; n < STEP_UNITS; n++) {
+	j->step_us = STEP_US;
+	for (n = 1;; n++) {
 		if (!j->pending) {
 			rc = log_cursor_next(j->cursor, &j->pending_unit, err);
 			if (rc <= 0)
@@ -209,9 +211,11 @@ int follow_some(struct job *j, lsn_t limit, bool *ret_more, struct err *err)
 			return -1;
 		j->next_unit = j->pending_unit.seq + 1;
 		j->units++;
-		if (n % 64 == 63 && io_monotonic_us(j->env->io) - begin > STEP_US)
+		if (n % STEP_LOOK == 0 && io_monotonic_us(j->env->io) - begin > most)
 			break;
 	}
+	/* behind: the longer the steps, the fewer the writes, and rows that change again and again are written once */
+	j->step_us = most * 2 < STEP_MOST_US ? most * 2 : STEP_MOST_US;
 	*ret_more = true;
 	return 0;
 }

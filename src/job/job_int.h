@@ -112,6 +112,7 @@ struct job {
 	lsn_t skip_below;                 /* backfill's cut: transactions that commit below it are in the flow already */
 	int64_t source_us;
 	int64_t clock;
+	int64_t step_us;                  /* how long the next step may fold; grows while there is more than a step holds */
 	bool in_snapshot;                 /* parts of a snapshot are folded, its end is not */
 	bool torn;                        /* a part of a unit is folded, the rest could not be: nothing may be written */
 	bool pending;                     /* the cursor's present unit is still to be folded */

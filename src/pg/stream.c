@@ -1,7 +1,9 @@
 /* Replication stream; see stream.h. One thread, the connector's. */
 #include "pg/stream.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -259,6 +261,20 @@ int pg_stream_next(struct pg_conn *c, int64_t wait_ms, struct pg_stream_item *re
 		if (!PQconsumeInput(c->pq))
 			return pg_result_error(c, NULL, err);
 	}
+}
+
+int pg_stream_gather(struct pg_conn *c, int64_t us, struct err *err)
+{
+	struct pollfd interrupt = {c->interrupt_fd, POLLIN, 0};
+	struct timespec wait = {us / 1000000, us % 1000000 * 1000};
+	int n = ppoll(&interrupt, 1, &wait, NULL);
+
+	if (n < 0 && errno != EINTR)
+		return err_set_errno(err, errno, "could not wait for the server");
+	if (n <= 0)
+		return 0;
+	c->broken = true;
+	return err_set(err, ERR_CANCELED, "interrupted while waiting for the server");
 }
 
 int pg_stream_confirm(struct pg_conn *c, lsn_t durable, bool want_reply, struct err *err)

@@ -70,6 +70,9 @@ int pg_stream_start(struct pg_conn *c, struct view slot, struct view publication
 /* Waits up to wait_ms (0 = just look). */
 int pg_stream_next(struct pg_conn *c, int64_t wait_ms, struct pg_stream_item *ret, struct err *err) WM_MUST_USE;
 
+/* Lets messages run up for so many microseconds, without looking at what comes. */
+int pg_stream_gather(struct pg_conn *c, int64_t us, struct err *err) WM_MUST_USE;
+
 /* Standby status update: everything before `durable` is never needed again. */
 int pg_stream_confirm(struct pg_conn *c, lsn_t durable, bool want_reply, struct err *err) WM_MUST_USE;
 
