@@ -8,8 +8,8 @@ import re
 import sys
 
 SCALARS = {
-    "bool": "bool", "i8": "int8_t", "i16": "int16_t", "u16": "uint16_t", "i32": "int32_t", "u32": "uint32_t", "i64": "int64_t", "f64": "double",
-    "uuid": "struct uuid", "string": "struct view", "bytes": "struct view", "records": "struct view",
+    "bool": "bool", "i8": "int8_t", "i16": "int16_t", "u16": "uint16_t", "i32": "int32_t", "u32": "uint32_t", "i64": "int64_t",
+    "f64": "double", "uuid": "struct uuid", "string": "struct view", "bytes": "struct view", "records": "struct view",
 }
 LAST = 32767
 
@@ -125,7 +125,8 @@ def emit_struct(name, fields, header, source):
             header.append(f"\tint32_t n_{f.name};")
             count = f"offsetof(struct {name}, n_{f.name})"
         kind = "WIRE_ARRAY" if kind.startswith("[]") else "WIRE_MAYBE" if kind == "?" else "WIRE_" + kind.upper()
-        rows.append(f"\t{{\"{f.name}\", {kind}, {element}, {f.tag}, {f.versions[0]}, {f.versions[1]}, {f.null[0]}, {f.null[1]}, {f.default}LL, "
+        ranges = f"{f.versions[0]}, {f.versions[1]}, {f.null[0]}, {f.null[1]}"
+        rows.append(f"\t{{\"{f.name}\", {kind}, {element}, {f.tag}, {ranges}, {f.default}LL, "
                     f"offsetof(struct {name}, {f.name}), {count}, {of}}},")
     header += ["};", f"extern const struct wire_struct wire_{name};", ""]
     source += [f"static const struct wire_field {name}_fields[] = {{", *rows, "};",
@@ -135,7 +136,8 @@ def emit_struct(name, fields, header, source):
 def main(table, header_path, source_path):
     messages = parse(table)
     made = "/* Made by tools/kafka_messages.py from src/kafka/messages.txt; do not edit. */"
-    header = [made, "#ifndef WALMILL_KAFKA_MESSAGES_H", "#define WALMILL_KAFKA_MESSAGES_H", "", '#include "kafka/wire.h"', "", "enum kafka_key {"]
+    guard = "WALMILL_KAFKA_MESSAGES_H"
+    header = [made, f"#ifndef {guard}", f"#define {guard}", "", '#include "kafka/wire.h"', "", "enum kafka_key {"]
     header += [f"\tKAFKA_{snake(m.name).upper()} = {m.key}," for m in messages if m.what == "api"] + ["};", ""]
     source = [made, '#include "messages.h"', "", "#include <stddef.h>", ""]
     rows = []
@@ -145,9 +147,11 @@ def main(table, header_path, source_path):
             name = snake(m.name) + ("" if part == "record" else f"_{part}")
             emit_struct(name, fields, header, source)
             roots["request" if part == "record" else part] = f"&wire_{name}"
-        rows.append(f"\t{{\"{m.name}\", {m.key}, {m.versions[0]}, {m.versions[1]}, {m.flexible}, {roots['request']}, {roots['response']}}},")
+        numbers = f"{m.key}, {m.versions[0]}, {m.versions[1]}, {m.flexible}"
+        rows.append(f"\t{{\"{m.name}\", {numbers}, {roots['request']}, {roots['response']}}},")
     header += ["/* All messages, those of the protocol in order of their keys, then stored ones, whose key is -1. */",
-               f"enum {{ KAFKA_MESSAGES = {len(rows)} }};", "extern const struct wire_message kafka_messages[KAFKA_MESSAGES];", "", "#endif", ""]
+               f"enum {{ KAFKA_MESSAGES = {len(rows)} }};", "extern const struct wire_message kafka_messages[KAFKA_MESSAGES];",
+               "", "#endif", ""]
     source += ["const struct wire_message kafka_messages[KAFKA_MESSAGES] = {", *rows, "};", ""]
     open(header_path, "w", encoding="utf-8").write("\n".join(header))
     open(source_path, "w", encoding="utf-8").write("\n".join(source))

@@ -13,7 +13,7 @@
 #define WALMILL_KAFKA_WIRE_H
 
 #include "base/arena.h"
-#include "base/bytes.h"
+#include "base/err.h"
 
 enum wire_type {
 	WIRE_BOOL, WIRE_I8, WIRE_I16, WIRE_U16, WIRE_I32, WIRE_U32, WIRE_I64, WIRE_F64, WIRE_UUID, WIRE_STRING, WIRE_BYTES, WIRE_RECORDS,
@@ -55,10 +55,12 @@ enum { WIRE_DECODED_MAX = 16 << 20 }; /* bytes of arrays that one message may de
 
 /* The whole of `bytes` as one struct. False when it is not one: too short, something left over, a null where none may be, counts or lengths
  * beyond the bytes, or more than WIRE_DECODED_MAX. */
-bool wire_decode(const struct wire_struct *s, int version, bool flexible, struct view bytes, struct arena *a, void *ret) __attribute__((warn_unused_result));
+bool wire_decode(const struct wire_struct *s, int version, bool flexible, struct view bytes, struct arena *a, void *ret)
+	__attribute__((warn_unused_result));
 
 /* The same from where a reader stands; what is behind is left. */
-bool wire_decode_some(const struct wire_struct *s, int version, bool flexible, struct reader *r, struct arena *a, void *ret) __attribute__((warn_unused_result));
+bool wire_decode_some(const struct wire_struct *s, int version, bool flexible, struct reader *r, struct arena *a, void *ret)
+	__attribute__((warn_unused_result));
 
 /* Appends; ends in buf_ok. A null where none may be is written as empty. */
 void wire_encode(const struct wire_struct *s, int version, bool flexible, const void *value, struct buf *out);
