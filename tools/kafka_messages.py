@@ -139,7 +139,7 @@ def main(table, header_path, source_path):
     guard = "WALMILL_KAFKA_MESSAGES_H"
     header = [made, f"#ifndef {guard}", f"#define {guard}", "", '#include "kafka/wire.h"', "", "enum kafka_key {"]
     header += [f"\tKAFKA_{snake(m.name).upper()} = {m.key}," for m in messages if m.what == "api"] + ["};", ""]
-    source = [made, '#include "messages.h"', "", "#include <stddef.h>", ""]
+    source = [made, '#include "kafka/messages.h"', "", "#include <stddef.h>", ""]
     rows = []
     for m in messages:
         roots = {"request": "NULL", "response": "NULL"}

@@ -30,8 +30,8 @@
 	X(SET_KAFKA_REQUEST_BYTES, "kafka.request_bytes", BYTES, "32MiB", "64KiB", "256MiB", NULL, START, \
 		"The largest request of a Kafka client. The connection of a larger one is closed.") \
 	X(SET_KAFKA_MEMORY, "kafka.memory", BYTES, "256MiB", "16MiB", NULL, NULL, START, \
-		"What requests of Kafka clients and their answers may take at one time. Beyond it, requests above 64 KiB are not read until there " \
-		"is room.") \
+		"What requests of Kafka clients and their answers may take at one time. Beyond it, requests above 64 KiB are not read until " \
+		"there is room.") \
 	X(SET_KAFKA_IDLE, "kafka.idle_timeout", DURATION, "10min", "1s", NULL, NULL, START, \
 		"How long a connection of a Kafka client may stay without a request.") \
 	X(SET_KAFKA_REBALANCE_DELAY, "kafka.group_initial_delay", DURATION, "500ms", "0", "5min", NULL, START, \

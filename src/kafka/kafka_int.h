@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "kafka/errors.h"
 #include "kafka/kafka.h"
-#include "messages.h"
+#include "kafka/messages.h"
 
 struct conn;
 struct groups;
@@ -144,6 +144,7 @@ struct kafka {
 	int64_t now_us;              /* monotonic, of this round */
 	struct timers timers;
 	struct timer sweep;
+	int64_t swept_us;            /* groups: when last */
 
 	struct lock lock;            /* of the two queues below */
 	struct later *posted, **posted_end;
@@ -185,6 +186,17 @@ void serve_fetch(struct request *rq);
 void fetch_retry(struct kafka *k);
 void serve_list_offsets(struct request *rq);
 void serve_offset_for_leader_epoch(struct request *rq);
+
+void serve_join_group(struct request *rq);
+void serve_sync_group(struct request *rq);
+void serve_heartbeat(struct request *rq);
+void serve_leave_group(struct request *rq);
+void serve_offset_commit(struct request *rq);
+void serve_offset_fetch(struct request *rq);
+void serve_offset_delete(struct request *rq);
+void serve_list_groups(struct request *rq);
+void serve_describe_groups(struct request *rq);
+void serve_delete_groups(struct request *rq);
 
 /* ---- names and partitions ---- */
 

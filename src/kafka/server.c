@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kafka/groups.h"
 #include "kafka/names.h"
 #include "kafka/producers.h"
 #include "kafka/worker.h"
 
-enum { EVENTS = 64, SWEEP_US = 1000000, BACKLOG = 256 };
+enum { EVENTS = 64, SWEEP_US = 1000000, GROUPS_SWEEP_US = 60000000, BACKLOG = 256 };
 
 #define CLUSTER_NOTE "kafka/cluster"
 
@@ -90,7 +91,11 @@ static int listen_on(struct kafka *k, const struct kafka_address *a, struct err 
 static void sweep(struct kafka *k, struct timer *t)
 {
 	conns_sweep(k);
-	produce_retry(k);
+	produce_retry(k); /* those whose time is over */
+	if (k->now_us - k->swept_us > GROUPS_SWEEP_US) {
+		k->swept_us = k->now_us;
+		groups_sweep(k);
+	}
 	timer_set(&k->timers, t, k->now_us + SWEEP_US);
 }
 
@@ -214,6 +219,7 @@ static void kafka_free(struct kafka *k)
 	if (k->epoll >= 0)
 		close(k->epoll);
 	names_forget(k);
+	groups_free(k);
 	producers_free(k->producers);
 	buf_release(&k->scratch);
 	mem_free(k->timers.heap);
@@ -246,7 +252,7 @@ int kafka_start(const struct kafka_options *o, struct kafka **ret, struct err *e
 	k->o.advertised.host = k->advertised;
 	k->now_us = io_monotonic_us(k->io);
 	k->log_seen = wake_seen(log_wake(k->log));
-	if (io_make_dir(k->io, k->dir, err) || load_cluster_id(k, err) || open_sockets(k, err)) {
+	if (io_make_dir(k->io, k->dir, err) || load_cluster_id(k, err) || group_store_open(k, err) || open_sockets(k, err)) {
 		kafka_free(k);
 		return -1;
 	}

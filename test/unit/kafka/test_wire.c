@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "messages.h"
+#include "kafka/messages.h"
 
 static uint64_t seed = 1;
 
