@@ -85,7 +85,6 @@ int group_store_open(struct kafka *k, struct err *err) WM_MUST_USE;     /* finds
 void group_store_compact(struct kafka *k);                              /* if it is worth it */
 
 void groups_sweep(struct kafka *k);                                     /* now and then: what has expired */
-void groups_topic_deleted(struct kafka *k, struct view topic);
 void groups_free(struct kafka *k);
 
 #endif

@@ -76,6 +76,7 @@ struct request {
 	void (*release)(struct request *rq); /* of what lives outside the arena, when the answer is encoded; or NULL */
 	struct later back;           /* from the worker */
 	void (*work)(struct request *rq);
+	void (*back_on_loop)(struct request *rq); /* between work and answer; or NULL */
 };
 
 struct api {
@@ -197,6 +198,20 @@ void serve_offset_delete(struct request *rq);
 void serve_list_groups(struct request *rq);
 void serve_describe_groups(struct request *rq);
 void serve_delete_groups(struct request *rq);
+
+void serve_describe_acls(struct request *rq);
+void serve_list_partition_reassignments(struct request *rq);
+void serve_delete_topics(struct request *rq);
+void groups_topic_deleted(struct kafka *k, struct view topic);
+/* These run on the worker. */
+void serve_create_topics(struct request *rq);
+void serve_create_partitions(struct request *rq);
+void serve_delete_records(struct request *rq);
+void serve_describe_log_dirs(struct request *rq);
+void serve_describe_configs(struct request *rq);
+void serve_alter_configs(struct request *rq);
+void serve_incremental_alter_configs(struct request *rq);
+void serve_init_producer_id(struct request *rq);
 
 /* ---- names and partitions ---- */
 

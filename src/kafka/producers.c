@@ -78,6 +78,8 @@ enum kafka_error producers_check(struct producers *ps, uint32_t part, const stru
 	unsigned i;
 
 	*ret_base = -1;
+	if (info->producer_id >= 0 && !p && ps->map.count >= PRODUCERS_MAX)
+		return KE_POLICY_VIOLATION;
 	if (!p || p->n == 0)
 		return KE_NONE;
 	if (info->producer_epoch < p->epoch)

@@ -22,6 +22,4 @@ int producers_load(struct kafka *k, struct err *err) WM_MUST_USE;
 /* Writes the snapshot when there is something new: on the worker while the loop runs (now = false), or at once. */
 void producers_save(struct kafka *k, bool now);
 
-void serve_init_producer_id(struct request *rq); /* on the worker */
-
 #endif

@@ -4,7 +4,10 @@
 
 #include "kafka/producers.h"
 
-enum { PRODUCER_BATCHES = 5 };  /* as many as a client has in flight at most */
+enum {
+	PRODUCER_BATCHES = 5,    /* as many as a client has in flight at most */
+	PRODUCERS_MAX = 200000,  /* of all partitions; about 50 MB */
+};
 
 struct producer_batch {
 	int32_t first, last;     /* sequences */

@@ -95,6 +95,7 @@ static void sweep(struct kafka *k, struct timer *t)
 	if (k->now_us - k->swept_us > GROUPS_SWEEP_US) {
 		k->swept_us = k->now_us;
 		groups_sweep(k);
+		producers_save(k, false);
 	}
 	timer_set(&k->timers, t, k->now_us + SWEEP_US);
 }
@@ -242,7 +243,6 @@ int kafka_start(const struct kafka_options *o, struct kafka **ret, struct err *e
 	k->starved_end = &k->starved;
 	k->sweep.fn = sweep;
 	k->scratch = BUF_INIT(0);
-	k->producers = producers_new();
 	lock_init(&k->lock);
 	wake_init(&k->work_wake);
 	snprintf(k->dir, sizeof(k->dir), "%s", o->dir);
@@ -252,7 +252,8 @@ int kafka_start(const struct kafka_options *o, struct kafka **ret, struct err *e
 	k->o.advertised.host = k->advertised;
 	k->now_us = io_monotonic_us(k->io);
 	k->log_seen = wake_seen(log_wake(k->log));
-	if (io_make_dir(k->io, k->dir, err) || load_cluster_id(k, err) || group_store_open(k, err) || open_sockets(k, err)) {
+	if (io_make_dir(k->io, k->dir, err) || load_cluster_id(k, err) || group_store_open(k, err) || producers_load(k, err) ||
+		open_sockets(k, err)) {
 		kafka_free(k);
 		return -1;
 	}
@@ -286,6 +287,7 @@ static void drain(struct kafka *k)
 	conns_round(k);
 	worker_stop(k);
 	posted_run(k);
+	producers_save(k, true);
 }
 
 void kafka_stop(struct kafka *k)

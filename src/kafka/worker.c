@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "kafka/names.h"
+
 void kafka_post(struct kafka *k, struct later *l)
 {
 	uint64_t one = 1;
@@ -89,8 +91,13 @@ static struct request *request_of(struct later *l)
 
 static void request_back(struct kafka *k, struct later *l)
 {
+	struct request *rq = request_of(l);
+
 	k->working--;
-	request_answer(request_of(l));
+	names_forget(k); /* most of what the worker does changes topics */
+	if (rq->back_on_loop)
+		rq->back_on_loop(rq);
+	request_answer(rq);
 }
 
 static void request_work(struct kafka *k, struct later *l)
