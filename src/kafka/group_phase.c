@@ -42,8 +42,10 @@ void group_prepare(struct group *g, int64_t now_us)
 
 		m->sync = NULL;
 		m->synced = false;
-		if (sync)
-			g->answers->sync(g->arg, sync, g, KE_REBALANCE_IN_PROGRESS, view_of("", 0));
+		if (!sync)
+			continue;
+		m->expires_us = now_us + m->session_us; /* it stood still while it waited */
+		g->answers->sync(g->arg, sync, g, KE_REBALANCE_IN_PROGRESS, view_of("", 0));
 	}
 	group_try_complete(g, now_us);
 }
