@@ -1,6 +1,7 @@
 /* What is asked of a Produce's records; see check.h. Any thread. */
 #include "kafka/check.h"
 
+#include "base/crc32c.h"
 #include "kafka/codec.h"
 
 enum { SCRATCH_KEPT = 4 << 20 };
@@ -49,6 +50,12 @@ static enum kafka_error walk_compressed(
 	return rc;
 }
 
+/* The checksum fits: it was sent as it came, and sending it again does not help. */
+static bool is_intact(struct view records)
+{
+	return records.len >= BATCH_HEADER && crc32c(0, records.ptr + 21, records.len - 21) == get_be32(records.ptr + 17);
+}
+
 enum kafka_error check_records(
 	struct view records, const struct check_rules *rules, struct buf *scratch, struct batch_info *ret, const char **ret_text)
 {
@@ -60,7 +67,8 @@ enum kafka_error check_records(
 	if (records.len >= 17 && records.ptr[16] < 2)
 		return refuse(KE_UNSUPPORTED_FOR_MESSAGE_FORMAT, ret_text, "records of a format older than 2 are not taken");
 	if (batch_get(records, ret, &err))
-		return refuse(records.len == 0 ? KE_INVALID_RECORD : KE_CORRUPT_MESSAGE, ret_text, "the records are not a record batch");
+		return refuse(records.len == 0 || is_intact(records) ? KE_INVALID_RECORD : KE_CORRUPT_MESSAGE, ret_text,
+			"the records are not a record batch");
 	if (ret->size < records.len)
 		return refuse(KE_INVALID_RECORD, ret_text, "a partition takes exactly one record batch a request");
 	if ((int64_t)records.len > rules->max_bytes)

@@ -96,11 +96,12 @@ static void commit_fail(struct request *rq, enum kafka_error code)
 static void commit_done(struct commit *c)
 {
 	struct request *rq = c->arg;
+	struct kafka *k = c->k;
 
 	if (c->failed)
 		commit_fail(rq, KE_COORDINATOR_NOT_AVAILABLE);
-	request_answer(rq);
-	group_store_compact(c->k);
+	request_answer(rq); /* c lived in its arena */
+	group_store_compact(k);
 }
 
 static enum kafka_error may_commit(struct request *rq, struct group_entry **ret)
