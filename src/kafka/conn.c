@@ -328,6 +328,7 @@ static bool conn_requests(struct conn *c)
 		atomic_fetch_add_explicit(&k->stats_requests, 1, memory_order_relaxed);
 		if (!request_start(c, rq)) {
 			atomic_fetch_add_explicit(&k->stats_bad, 1, memory_order_relaxed);
+			rq->step = REQUEST_ANSWERED; /* nobody has it: it goes with the connection */
 			conn_close(c);
 			return false;
 		}
