@@ -12,7 +12,8 @@ async function main() {
 	const cluster = await admin.describeCluster();
 	assert.strictEqual(cluster.brokers.length, 1);
 	assert.strictEqual(cluster.clusterId.length, 22);
-	const configs = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: 'js', configNames: ['retention.ms'] }] });
+	const configs = await admin.describeConfigs({ includeSynonyms: false,
+		resources: [{ type: 2, name: 'js', configNames: ['retention.ms'] }] });
 	assert.strictEqual(configs.resources[0].configEntries[0].configValue, '86400000');
 	console.log('kafkajs admin: ok');
 

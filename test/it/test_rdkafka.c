@@ -1,6 +1,6 @@
 /*
- * librdkafka's C API against a broker: idempotent producing with delivery reports, two consumers that share a group and rebalance, committed
- * offsets, administration. Usage: test_rdkafka HOST:PORT. Prints a line a case; exits 1 at the first that fails.
+ * librdkafka's C API against a broker: idempotent producing with delivery reports, two consumers that share a group and rebalance,
+ * committed offsets, administration. Usage: test_rdkafka HOST:PORT. Prints a line a case; exits 1 at the first that fails.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
