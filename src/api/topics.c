@@ -12,8 +12,11 @@
 
 #include "api/api.h"
 #include "base/js.h"
+#include "kafka/codec.h"
 #include "log/batch.h"
 #include "stream/log_out.h"
+
+enum { DECOMPRESSED_MAX = 128 << 20 };
 
 struct listing {
 	const struct api *api;
@@ -96,23 +99,34 @@ static void put_record(struct buf *b, const struct record *rec)
 	buf_printf(b, "], \"timestamp\": %lld}\n", (long long)rec->time_ms);
 }
 
+/* Kafka clients may have compressed it. */
+static int put_batch(struct buf *b, struct view batch, int64_t from, struct err *err)
+{
+	struct buf plain = BUF_INIT(DECOMPRESSED_MAX);
+	struct record_reader rr;
+	struct batch_info info;
+	struct record rec;
+	int more = -1;
+
+	if (batch_get(batch, &info, err) || codec_decompress(info.attributes & BATCH_CODEC_MASK,
+						    view_of(batch.ptr + BATCH_HEADER, batch.len - BATCH_HEADER), &plain, err))
+		goto out;
+	batch_records_over(&rr, &info, buf_view(&plain));
+	while ((more = record_next(&rr, &rec, err)) > 0)
+		if (rec.offset >= from)
+			put_record(b, &rec);
+out:
+	buf_release(&plain);
+	return more;
+}
+
 static int put_records(struct buf *b, const struct log_batches *got, int64_t from, struct err *err)
 {
 	unsigned i;
 
-	for (i = 0; i < got->n; i++) {
-		struct record_reader rr;
-		struct record rec;
-		int more;
-
-		if (batch_records(&rr, got->batches[i].bytes, err))
+	for (i = 0; i < got->n; i++)
+		if (put_batch(b, got->batches[i].bytes, from, err))
 			return -1;
-		while ((more = record_next(&rr, &rec, err)) > 0)
-			if (rec.offset >= from)
-				put_record(b, &rec);
-		if (more < 0)
-			return -1;
-	}
 	return 0;
 }
 

@@ -155,6 +155,7 @@ static int open_kafka(struct instance *in, struct err *err)
 	o.rebalance_delay_us = settings_int(set, SET_KAFKA_REBALANCE_DELAY);
 	rc = kafka_start(&o, &in->kafka, err);
 	buf_release(&dir);
+	in->api.kafka = in->kafka;
 	if (!rc)
 		snprintf(in->api.cluster_id, sizeof(in->api.cluster_id), "%s", kafka_cluster_id(in->kafka));
 	return rc;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Real Kafka clients against a walmill of its own: kcat, a program on librdkafka, and, where npm can fetch it, kafkajs.
+"""Real Kafka clients against a walmill of its own: kcat, a program on librdkafka, and, where npm and mvn can fetch them, kafkajs and Apache
+Kafka's own tools.
 
-Usage: kafka_clients.py WALMILL RDKAFKA_PROGRAM [kcat|rdkafka|kafkajs]...
+Usage: kafka_clients.py WALMILL RDKAFKA_PROGRAM [kcat|rdkafka|kafkajs|java]...
 Prints one line a case; exits 1 when one failed. What is not installed is skipped, and said so.
 """
 import os
@@ -34,6 +35,7 @@ class Walmill:
         found = re.search(r"kafka=(\d+)", line)
         assert found, "walmill did not start: " + line
         self.port = found[1]
+        self.jobs = re.search(r"jobs=(\d+)", line)[1]
         self.address = "127.0.0.1:" + self.port
 
     def stop(self, how=signal.SIGTERM):
@@ -99,6 +101,14 @@ def kcat_group_goes_on_where_it_was(walmill):
     assert kcat(walmill, *group) == "again\n"
 
 
+def topic_tail_reads_what_was_compressed(walmill):
+    text = "".join(f"line {i}\n" for i in range(10))
+    kcat(walmill, "-P", "-t", "tailed", "-p", "0", "-z", "zstd", text=text)
+    got = run([walmill.program, "topic", "tail", "tailed", "--data", walmill.directory + "/data", "--set",
+               "jobs.listen=127.0.0.1:" + walmill.jobs])
+    assert got.count("line ") == 10, got
+
+
 def kcat_follows_live(walmill):
     kcat(walmill, "-P", "-t", "live", "-p", "0", text="first\n")
     follower = subprocess.Popen(["kcat", "-u", "-q", "-b", walmill.address, "-C", "-t", "live", "-p", "0", "-c", "3"],
@@ -138,13 +148,45 @@ def kafkajs_script(walmill):
     print(run(["node", directory + "/kafkajs.js", walmill.address], timeout=120), end="")
 
 
+def java_tools(walmill):
+    script = str(HERE.parent.parent / "scripts" / "kafka-tool.sh")
+    if subprocess.run([script, "topics", "--version"], capture_output=True, timeout=230, check=False).returncode == 3:
+        print("java: skipped, Maven could not fetch the tools")
+        return
+
+    def tool(name, *arguments, text=None):
+        return run([script, name, "--bootstrap-server", walmill.address, *arguments], text)
+
+    tool("topics", "--create", "--topic", "java", "--partitions", "2", "--replication-factor", "1", "--config", "retention.ms=3600000")
+    described = tool("topics", "--describe", "--topic", "java")
+    assert "PartitionCount: 2" in described and "retention.ms=3600000" in described, described
+    tool("topics", "--alter", "--topic", "java", "--partitions", "3")
+    tool("console-producer", "--topic", "java", text="one\ntwo\nthree\n")
+    consumed = tool("console-consumer", "--topic", "java", "--from-beginning", "--max-messages", "3", "--group", "java-group",
+                    "--timeout-ms", "30000")
+    assert sorted(consumed.split()) == ["one", "three", "two"], consumed
+    groups = tool("consumer-groups", "--describe", "--group", "java-group")
+    rows = [line.split() for line in groups.splitlines() if line.startswith("java-group")]
+    assert len(rows) == 3 and sum(int(row[3]) for row in rows) == 3 and all(row[5] == "0" for row in rows), groups
+    tool("consumer-groups", "--reset-offsets", "--group", "java-group", "--topic", "java", "--to-earliest", "--execute")
+    groups = tool("consumer-groups", "--describe", "--group", "java-group")
+    assert sum(int(line.split()[5]) for line in groups.splitlines() if line.startswith("java-group")) == 3, groups
+    tool("configs", "--alter", "--topic", "java", "--add-config", "max.message.bytes=1000")
+    assert "max.message.bytes=1000" in tool("configs", "--describe", "--topic", "java")
+    assert sum(int(line.split(":")[2]) for line in tool("get-offsets", "--topic", "java").split()) == 3
+    tool("consumer-groups", "--delete", "--group", "java-group")
+    tool("topics", "--delete", "--topic", "java")
+    assert "java" not in tool("topics", "--list").split()
+
+
 CASES = {
     "kcat": [kcat_lists_and_creates, kcat_headers_keys_and_nulls, kcat_every_compression, kcat_offsets_by_time,
-             kcat_group_goes_on_where_it_was, kcat_follows_live, kcat_sees_all_after_kill],
+             kcat_group_goes_on_where_it_was, topic_tail_reads_what_was_compressed, kcat_follows_live, kcat_sees_all_after_kill],
     "rdkafka": [rdkafka_program],
     "kafkajs": [kafkajs_script],
+    "java": [java_tools],
 }
-NEEDS = {"kcat": "kcat", "rdkafka": None, "kafkajs": "npm"}
+NEEDS = {"kcat": "kcat", "rdkafka": None, "kafkajs": "npm", "java": "mvn"}
 
 
 def main():
