@@ -18,7 +18,8 @@ fetch() {
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>
 POM
-	mvn -q -B -f "$home.new/pom.xml" dependency:copy-dependencies -DoutputDirectory="$home.new/libs" -DexcludeArtifactIds=slf4j-reload4j >&2 || exit 3
+	mvn -q -B -f "$home.new/pom.xml" dependency:copy-dependencies -DoutputDirectory="$home.new/libs" \
+		-DexcludeArtifactIds=slf4j-reload4j >&2 || exit 3
 	rm -rf "$home"
 	mv "$home.new" "$home"
 }
