@@ -9,7 +9,7 @@ import sys
 
 SCALARS = {
     "bool": "bool", "i8": "int8_t", "i16": "int16_t", "u16": "uint16_t", "i32": "int32_t", "u32": "uint32_t", "i64": "int64_t",
-    "f64": "double", "uuid": "struct uuid", "string": "struct view", "bytes": "struct view", "records": "struct view",
+    "uuid": "struct uuid", "string": "struct view", "bytes": "struct view", "records": "struct view",
 }
 LAST = 32767
 

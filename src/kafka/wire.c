@@ -25,7 +25,7 @@ static size_t scalar_size(unsigned type)
 {
 	static const uint8_t sizes[] = {
 		[WIRE_BOOL] = sizeof(bool), [WIRE_I8] = 1, [WIRE_I16] = 2, [WIRE_U16] = 2, [WIRE_I32] = 4, [WIRE_U32] = 4, [WIRE_I64] = 8,
-		[WIRE_F64] = 8, [WIRE_UUID] = 16, [WIRE_STRING] = sizeof(struct view), [WIRE_BYTES] = sizeof(struct view),
+		[WIRE_UUID] = 16, [WIRE_STRING] = sizeof(struct view), [WIRE_BYTES] = sizeof(struct view),
 		[WIRE_RECORDS] = sizeof(struct view)};
 
 	return sizes[type];
@@ -35,7 +35,7 @@ static size_t scalar_size(unsigned type)
 static size_t least(const struct wire_struct *s, unsigned type, int version, bool flexible)
 {
 	static const uint8_t sizes[] = {[WIRE_BOOL] = 1, [WIRE_I8] = 1, [WIRE_I16] = 2, [WIRE_U16] = 2, [WIRE_I32] = 4, [WIRE_U32] = 4,
-		[WIRE_I64] = 8, [WIRE_F64] = 8, [WIRE_UUID] = 16, [WIRE_STRING] = 2, [WIRE_BYTES] = 4, [WIRE_RECORDS] = 4, [WIRE_ARRAY] = 4,
+		[WIRE_I64] = 8, [WIRE_UUID] = 16, [WIRE_STRING] = 2, [WIRE_BYTES] = 4, [WIRE_RECORDS] = 4, [WIRE_ARRAY] = 4,
 		[WIRE_MAYBE] = 1};
 	size_t sum = flexible;
 	uint32_t i;
@@ -44,7 +44,7 @@ static size_t least(const struct wire_struct *s, unsigned type, int version, boo
 		return flexible && (type == WIRE_STRING || type == WIRE_BYTES || type == WIRE_RECORDS || type == WIRE_ARRAY) ? 1 : sizes[type];
 	for (i = 0; i < s->n; i++)
 		if (has(&s->fields[i], version) && !(flexible && s->fields[i].tag >= 0))
-			sum += least(NULL, s->fields[i].type, version, flexible);
+			sum += least(s->fields[i].of, s->fields[i].type, version, flexible);
 	return sum ? sum : 1;
 }
 
@@ -88,8 +88,7 @@ static void decode_scalar(struct decoder *d, unsigned type, bool may_be_null, ui
 	case WIRE_U16: *(uint16_t *)to = reader_be16(r); break;
 	case WIRE_I32:
 	case WIRE_U32: *(uint32_t *)to = reader_be32(r); break;
-	case WIRE_I64:
-	case WIRE_F64: *(uint64_t *)to = reader_be64(r); break;
+	case WIRE_I64: *(uint64_t *)to = reader_be64(r); break;
 	case WIRE_UUID: {
 		const uint8_t *p = reader_take(r, 16);
 
@@ -170,7 +169,6 @@ static void preset_field(const struct wire_field *f, uint8_t *base)
 	case WIRE_I32:
 	case WIRE_U32: *(int32_t *)to = (int32_t)f->preset; break;
 	case WIRE_I64: *(int64_t *)to = f->preset; break;
-	case WIRE_F64: *(double *)to = (double)f->preset; break;
 	case WIRE_UUID: memset(to, 0, 16); break;
 	case WIRE_ARRAY: *(int32_t *)(base + f->count_at) = 0; /* fall through */
 	case WIRE_MAYBE: *(void **)to = NULL; break;
@@ -295,8 +293,7 @@ static void encode_scalar(const struct encoder *e, unsigned type, const uint8_t 
 	case WIRE_U16: buf_be16(e->b, *(const uint16_t *)from); break;
 	case WIRE_I32:
 	case WIRE_U32: buf_be32(e->b, *(const uint32_t *)from); break;
-	case WIRE_I64:
-	case WIRE_F64: buf_be64(e->b, *(const uint64_t *)from); break;
+	case WIRE_I64: buf_be64(e->b, *(const uint64_t *)from); break;
 	case WIRE_UUID: buf_put(e->b, from, 16); break;
 	default: encode_view(e, type, *(const struct view *)from, may_be_null);
 	}

@@ -24,7 +24,7 @@ static void fill(const struct wire_struct *s, uint8_t *to, struct arena *a);
 static void fill_scalar(unsigned type, uint8_t *to, struct arena *a)
 {
 	static const size_t sizes[] = {[WIRE_BOOL] = 1, [WIRE_I8] = 1, [WIRE_I16] = 2, [WIRE_U16] = 2, [WIRE_I32] = 4, [WIRE_U32] = 4,
-		[WIRE_I64] = 8, [WIRE_F64] = 8, [WIRE_UUID] = 16};
+		[WIRE_I64] = 8, [WIRE_UUID] = 16};
 	uint32_t len = any(4) ? any(40) : any(400), i;
 	uint8_t *p;
 
