@@ -101,10 +101,10 @@ int config_check(const struct config_key *key, struct view value, struct err *er
 		key->name);
 }
 
-enum config_source config_value(struct kafka *k, const uint8_t topic[16], const struct config_key *key, struct buf *into)
+enum config_source config_value(struct log *log, const uint8_t topic[16], const struct config_key *key, struct buf *into)
 {
 	buf_clear(into);
-	if (log_topic_config(k->log, topic, key->name, into))
+	if (log_topic_config(log, topic, key->name, into))
 		return SOURCE_TOPIC;
 	buf_clear(into);
 	buf_puts(into, key->preset);

@@ -5,7 +5,7 @@
 #ifndef WALMILL_KAFKA_CONFIGS_H
 #define WALMILL_KAFKA_CONFIGS_H
 
-#include "kafka/kafka_int.h"
+#include "log/log.h"
 
 enum config_type { CONFIG_BOOLEAN = 1, CONFIG_STRING = 2, CONFIG_INT = 3, CONFIG_LONG = 5, CONFIG_DOUBLE = 6, CONFIG_LIST = 7 };
 enum config_source { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
@@ -26,6 +26,6 @@ const struct config_key *config_key(struct view name); /* NULL: there is none */
 /* Whether the key takes the value; *err says why not. */
 int config_check(const struct config_key *key, struct view value, struct err *err) WM_MUST_USE;
 /* The topic's own value in `into`, or the default; which of the two. */
-enum config_source config_value(struct kafka *k, const uint8_t topic[16], const struct config_key *key, struct buf *into);
+enum config_source config_value(struct log *log, const uint8_t topic[16], const struct config_key *key, struct buf *into);
 
 #endif

@@ -1,5 +1,6 @@
 /* DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. On the worker: they wait for the disk. */
 #include "kafka/configs.h"
+#include "kafka/kafka_int.h"
 
 #include <stdio.h>
 
@@ -86,7 +87,7 @@ static void describe_topic(
 	to->configs = REQUEST_ARRAY(rq, (int32_t)n_config_keys, struct describe_configs_response_result_config);
 	for (i = 0; i < n_config_keys; i++) {
 		const struct config_key *key = &config_keys[i];
-		enum config_source source = config_value(rq->k, t.id, key, &value);
+		enum config_source source = config_value(rq->k->log, t.id, key, &value);
 
 		if (wanted(from, key->name))
 			add_config(rq, to, key->name, key->type, buf_view(&value), source, key->preset, key->doc);
@@ -216,7 +217,7 @@ static enum kafka_error replace_all(
 	for (i = 0; i < n_config_keys; i++) {
 		for (k = 0; k < c.n && strcmp(c.list[k].key, config_keys[i].name) != 0; k++)
 			;
-		if (k == c.n && config_value(rq->k, t.id, &config_keys[i], &value) == SOURCE_TOPIC)
+		if (k == c.n && config_value(rq->k->log, t.id, &config_keys[i], &value) == SOURCE_TOPIC)
 			c.list[c.n++] = (struct log_config){config_keys[i].name, NULL};
 	}
 	buf_release(&value);
@@ -296,7 +297,7 @@ static enum kafka_error change_one(struct request *rq, const struct log_topic *t
 			err_set(&err, ERR_INVALID, "%s is not a list that could be appended to", key->name);
 			return fail(rq, ret_text, KE_INVALID_CONFIG, &err);
 		}
-		config_value(rq->k, t->id, key, &now);
+		config_value(rq->k->log, t->id, key, &now);
 		value = edit_list(rq, buf_view(&now), value, from->operation == OP_APPEND);
 		buf_release(&now);
 	}

@@ -109,6 +109,24 @@ def topic_tail_reads_what_was_compressed(walmill):
     assert got.count("line ") == 10, got
 
 
+def topic_commands_and_clients_agree(walmill):
+    def topic(*arguments, code=0):
+        done = subprocess.run([walmill.program, "topic", *arguments, "--data", walmill.directory + "/data", "--set",
+                               "jobs.listen=127.0.0.1:" + walmill.jobs], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode == 0) == (code == 0), done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    topic("create", "by-hand", "--partitions", "5", "--with", "retention.ms=60000,max.message.bytes=2000")
+    assert '"by-hand" with 5 partitions' in run(["kcat", "-b", walmill.address, "-L", "-t", "by-hand"])
+    described = topic("describe", "by-hand")
+    assert '"retention.ms":"60000"' in described and described.count('"partition":') == 5, described
+    assert "retention.mss" in topic("create", "other", "--with", "retention.mss=1", code=1)
+    assert "exists" in topic("create", "by-hand", code=1)
+    topic("delete", "by-hand")
+    assert "does not exist" in topic("describe", "by-hand", code=1)
+    assert "by-hand" not in run(["kcat", "-b", walmill.address, "-L"])
+
+
 def kcat_follows_live(walmill):
     kcat(walmill, "-P", "-t", "live", "-p", "0", text="first\n")
     follower = subprocess.Popen(["kcat", "-u", "-q", "-b", walmill.address, "-C", "-t", "live", "-p", "0", "-c", "3"],
@@ -181,7 +199,8 @@ def java_tools(walmill):
 
 CASES = {
     "kcat": [kcat_lists_and_creates, kcat_headers_keys_and_nulls, kcat_every_compression, kcat_offsets_by_time,
-             kcat_group_goes_on_where_it_was, topic_tail_reads_what_was_compressed, kcat_follows_live, kcat_sees_all_after_kill],
+             kcat_group_goes_on_where_it_was, topic_tail_reads_what_was_compressed,
+             topic_commands_and_clients_agree, kcat_follows_live, kcat_sees_all_after_kill],
     "rdkafka": [rdkafka_program],
     "kafkajs": [kafkajs_script],
     "java": [java_tools],
