@@ -31,14 +31,14 @@ enum {
 void kafka_charge(struct kafka *k, size_t bytes)
 {
 	k->memory += bytes;
-	atomic_store_explicit(&k->stats_memory, k->memory, memory_order_relaxed);
+	atomic_store_explicit(&k->stats_memory, k->memory + k->group_bytes, memory_order_relaxed);
 }
 
 void kafka_discharge(struct kafka *k, size_t bytes)
 {
 	wm_assert(bytes <= k->memory);
 	k->memory -= bytes;
-	atomic_store_explicit(&k->stats_memory, k->memory, memory_order_relaxed);
+	atomic_store_explicit(&k->stats_memory, k->memory + k->group_bytes, memory_order_relaxed);
 }
 
 static bool admit(struct conn *c, size_t size)

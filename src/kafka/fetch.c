@@ -32,7 +32,7 @@ struct fetch {
 	struct log_marks *marks;
 	uint32_t n;
 	uint32_t n_bad;              /* parts with an error: answered at once */
-	size_t min_bytes, max_bytes;
+	size_t min_bytes;
 	int64_t seen;                /* sum of the high watermarks at the last look */
 };
 
@@ -100,6 +100,11 @@ static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 		return;
 	}
 	set_marks(fp, &fp->got.marks);
+	/* a batch comes whole or not at all: where memory is short, what is larger than anybody may have waits for better times */
+	if (fp->got.bytes.len > ANSWER_MIN && f->rq->k->memory + fp->got.bytes.len > f->rq->k->o.memory_bytes) {
+		log_batches_release(&fp->got);
+		return;
+	}
 	if (f->rq->version < ZSTD_VERSION && has_zstd(&fp->got)) {
 		log_batches_release(&fp->got);
 		fail_part(f, fp, KE_UNSUPPORTED_COMPRESSION_TYPE);
@@ -108,17 +113,28 @@ static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 	fp->out->records = buf_view(&fp->got.bytes);
 }
 
+/* As much as the client wants and memory allows, now. */
+static size_t answer_room(const struct request *rq)
+{
+	const struct fetch_request *in = rq->in;
+	size_t room = in->max_bytes < 0 ? 0 : (size_t)in->max_bytes, left = rq->k->o.memory_bytes;
+
+	left = rq->k->memory < left ? left - rq->k->memory : 0;
+	left = left > ANSWER_MAX ? ANSWER_MAX : left < ANSWER_MIN ? ANSWER_MIN : left;
+	return room < left ? room : left;
+}
+
 static size_t read_all(struct fetch *f)
 {
-	size_t sum = 0;
+	size_t room = answer_room(f->rq), sum = 0;
 	uint32_t i;
 
-	for (i = 0; i < f->n && sum < f->max_bytes; i++) {
+	for (i = 0; i < f->n && (sum == 0 || sum < room); i++) {
 		struct fetch_part *fp = &f->parts[i];
 
 		if (fp->out->error || fp->offset >= f->marks[i].high)
 			continue;
-		read_part(f, fp, f->max_bytes - sum);
+		read_part(f, fp, sum < room ? room - sum : 0);
 		sum += fp->out->records.len;
 	}
 	return sum;
@@ -208,16 +224,6 @@ void fetch_retry(struct kafka *k)
 
 /* ---- the beginning ---- */
 
-static size_t answer_room(const struct request *rq)
-{
-	const struct fetch_request *in = rq->in;
-	size_t room = in->max_bytes < 0 ? 0 : (size_t)in->max_bytes, left = rq->k->o.memory_bytes;
-
-	left = rq->k->memory < left ? left - rq->k->memory : 0;
-	left = left > ANSWER_MAX ? ANSWER_MAX : left < ANSWER_MIN ? ANSWER_MIN : left;
-	return room < left ? room : left;
-}
-
 static void begin_part(struct fetch *f, const struct topic_info *t, const struct fetch_request_topic_partition *from, bool by_id)
 {
 	struct fetch_part *fp = &f->parts[f->n];
@@ -281,15 +287,14 @@ void serve_fetch(struct request *rq)
 	f->parts = REQUEST_ARRAY(rq, n, struct fetch_part);
 	f->numbers = REQUEST_ARRAY(rq, n, uint32_t);
 	f->marks = REQUEST_ARRAY(rq, n, struct log_marks);
-	f->max_bytes = answer_room(rq);
 	f->min_bytes = in->min_bytes < 0 || wait_ms == 0 ? 0 : (size_t)in->min_bytes;
 	out->topics = REQUEST_ARRAY(rq, in->n_topics, struct fetch_response_topic);
 	out->n_topics = in->n_topics;
 	rq->release = release;
 	begin_parts(f);
-	/* an answer never holds more than max_bytes: who asks for more as the least would wait in vain */
-	if (f->min_bytes > f->max_bytes)
-		f->min_bytes = f->max_bytes;
+	/* an answer holds no more than that: who asks for more as the least would wait in vain */
+	if (f->min_bytes > ANSWER_MAX)
+		f->min_bytes = ANSWER_MAX;
 	if (answer_if_enough(f))
 		return;
 	rq->cancel = cancel;

@@ -79,7 +79,6 @@ struct group {
 	int64_t deadline_us;            /* of PREPARING or COMPLETING */
 	int64_t initial_until_us;       /* the initial wait is never longer */
 	int64_t initial_delay_us;
-	int64_t since_us;               /* of the present state */
 	size_t bytes;                   /* held by members, about */
 };
 

@@ -3,12 +3,6 @@
 
 #include "base/mem.h"
 
-static void enter(struct group *g, enum group_state s, int64_t now_us)
-{
-	g->state = s;
-	g->since_us = now_us;
-}
-
 static int64_t longest_rebalance(const struct group *g)
 {
 	const struct group_member *m;
@@ -36,7 +30,7 @@ void group_prepare(struct group *g, int64_t now_us)
 	g->initial_until_us = g->deadline_us;
 	if (g->initial && g->initial_delay_us < longest_rebalance(g))
 		g->deadline_us = now_us + g->initial_delay_us;
-	enter(g, GROUP_PREPARING, now_us);
+	g->state = GROUP_PREPARING;
 	for (m = g->members; m; m = m->next) {
 		void *sync = m->sync;
 
@@ -62,12 +56,12 @@ static void unlink_member(struct group *g, struct group_member *m)
 		g->leader = g->members;
 }
 
-static void become_empty(struct group *g, int64_t now_us)
+static void become_empty(struct group *g)
 {
 	g->generation++;
 	g->leader = NULL;
 	group_drop(&g->protocol);
-	enter(g, GROUP_EMPTY, now_us);
+	g->state = GROUP_EMPTY;
 }
 
 /* Members that did not come back go, but for static ones, which may: their session decides. False when nobody came. */
@@ -96,7 +90,7 @@ static void complete_join(struct group *g, int64_t now_us)
 
 	if (!drop_absent(g)) {
 		if (!g->members)
-			become_empty(g, now_us);
+			become_empty(g);
 		else
 			g->deadline_us = now_us + longest_rebalance(g); /* only static members, all away: until they come or expire */
 		return;
@@ -107,7 +101,7 @@ static void complete_join(struct group *g, int64_t now_us)
 	g->protocol = group_copy(chosen);
 	g->deadline_us = now_us + longest_rebalance(g);
 	g->initial = false;
-	enter(g, GROUP_COMPLETING, now_us);
+	g->state = GROUP_COMPLETING;
 	for (m = g->members; m; m = m->next) {
 		void *join = m->join;
 
@@ -164,7 +158,7 @@ void group_assign(struct group *g, const struct group_sync *s, int64_t now_us)
 		for (i = 0; i < s->n_assignments; i++)
 			if (view_eq(s->assignments[i].name, m->id))
 				group_set_assignment(g, m, s->assignments[i].metadata);
-	enter(g, GROUP_STABLE, now_us);
+	g->state = GROUP_STABLE;
 	for (m = g->members; m; m = m->next) {
 		void *sync = m->sync;
 
@@ -184,7 +178,7 @@ void group_remove(struct group *g, struct group_member *m, int64_t now_us)
 	group_end_wait(g, m, KE_UNKNOWN_MEMBER_ID);
 	group_member_free(g, m);
 	if (!g->members)
-		become_empty(g, now_us);
+		become_empty(g);
 	else if (g->state == GROUP_PREPARING)
 		group_try_complete(g, now_us);
 	else

@@ -112,10 +112,15 @@ void groups_remove(struct kafka *k, struct group_entry *e)
 	}
 	map_release(&e->offsets);
 	map_remove(&k->groups->map, e->name);
-	kafka_discharge(k, e->charged);
+	k->group_bytes -= e->charged;
 	group_drop(&e->name);
 	mem_free(e);
 	atomic_store_explicit(&k->stats_groups, k->groups->map.count, memory_order_relaxed);
+}
+
+bool groups_are_full(const struct kafka *k)
+{
+	return k->group_bytes > k->o.memory_bytes / 4;
 }
 
 void groups_scheduled(struct group_entry *e)
@@ -130,10 +135,7 @@ void groups_scheduled(struct group_entry *e)
 		timer_set(&k->timers, &e->timer, next);
 	if (e->g.members)
 		e->used_ms = io_now_us(k->io) / 1000;
-	if (bytes > e->charged)
-		kafka_charge(k, bytes - e->charged);
-	else
-		kafka_discharge(k, e->charged - bytes);
+	k->group_bytes += bytes - e->charged;
 	e->charged = bytes;
 }
 
@@ -189,7 +191,7 @@ void serve_join_group(struct request *rq)
 		return;
 	}
 	e = e ? e : groups_make(rq->k, in->group_id);
-	if (!e || rq->k->memory > rq->k->o.memory_bytes) {
+	if (!e || groups_are_full(rq->k)) {
 		refuse_join(rq, KE_COORDINATOR_NOT_AVAILABLE);
 		return;
 	}

@@ -55,6 +55,7 @@ struct group_entry *groups_find(struct groups *gs, struct view name);   /* NULL:
 struct group_entry *groups_make(struct kafka *k, struct view name);     /* NULL: too many */
 void groups_remove(struct kafka *k, struct group_entry *e);             /* nothing in flight, no members */
 void groups_scheduled(struct group_entry *e);                           /* after every change: timer and memory */
+bool groups_are_full(const struct kafka *k);                            /* no memory for more members and offsets */
 
 struct group_offset *offset_find(struct group_entry *e, struct view topic, int32_t partition);
 struct group_offset *offset_make(struct group_entry *e, struct view topic, int32_t partition);

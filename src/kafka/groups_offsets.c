@@ -115,7 +115,7 @@ static enum kafka_error may_commit(struct request *rq, struct group_entry **ret)
 	if (!e && in->generation_id >= 0)
 		return KE_ILLEGAL_GENERATION;
 	e = e ? e : groups_make(rq->k, in->group_id);
-	if (!e || rq->k->memory > rq->k->o.memory_bytes)
+	if (!e || groups_are_full(rq->k))
 		return KE_COORDINATOR_NOT_AVAILABLE;
 	error = group_may_commit(&e->g, in->member_id, in->group_instance_id, in->generation_id, rq->k->now_us);
 	groups_scheduled(e);

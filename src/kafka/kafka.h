@@ -23,7 +23,7 @@ struct kafka_address {
 struct kafka_options {
 	struct io *io;
 	struct log *log;
-	const char *dir;             /* for the snapshot of producers' states; made if it is not there */
+	const char *dir;             /* for cluster and producer ids, and the snapshot of producers' states; made if it is not there */
 	const struct kafka_address *listen;
 	unsigned n_listen;
 	struct kafka_address advertised; /* what Metadata names; host NULL or "": the address that the client connected to */
@@ -43,7 +43,7 @@ int kafka_start(const struct kafka_options *o, struct kafka **ret, struct err *e
 void kafka_stop(struct kafka *k); /* NULL is fine */
 
 unsigned kafka_port(const struct kafka *k, unsigned listener);
-const char *kafka_cluster_id(const struct kafka *k);  /* 22 characters; the same as long as the log lives */
+const char *kafka_cluster_id(const struct kafka *k);  /* 22 characters; the same for ever */
 
 struct kafka_stats {
 	uint64_t connections, refused_connections, requests, bad_requests, bytes_in, bytes_out;

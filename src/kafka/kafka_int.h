@@ -156,7 +156,8 @@ struct kafka {
 
 	struct conn *conns, *dead, *dirty, *starved, **starved_end;
 	unsigned n_conns;
-	size_t memory;
+	size_t memory;               /* of requests and answers */
+	size_t group_bytes;          /* of groups and their offsets: at most a quarter of kafka.memory beside it */
 
 	struct map names, name_ids;  /* names.h */
 	uint64_t log_seen;           /* the log's wake, as of the last look at what waits for it */

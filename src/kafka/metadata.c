@@ -159,6 +159,27 @@ static void describe_partitions(struct request *rq, struct describe_topic_partit
 	*room -= n;
 }
 
+static void name_topic(void *arg, const struct log_topic *t)
+{
+	struct all *all = arg;
+	struct describe_topic_partitions_request *in = all->rq->in;
+
+	if (!topic_is_hidden(view_str(t->name)) && all->n < all->room)
+		in->topics[all->n++].name = arena_view(&all->rq->arena, view_str(t->name));
+}
+
+/* No topic stands for all of them. */
+static void name_all(struct request *rq)
+{
+	struct describe_topic_partitions_request *in = rq->in;
+	struct all all = {.rq = rq};
+
+	log_topic_list(rq->k->log, count_topic, &all);
+	in->topics = REQUEST_ARRAY(rq, (int32_t)all.room, struct describe_topic_partitions_request_topic);
+	log_topic_list(rq->k->log, name_topic, &all);
+	in->n_topics = (int32_t)all.n;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return view_cmp(((const struct describe_topic_partitions_request_topic *)a)->name,
@@ -171,6 +192,8 @@ void serve_describe_topic_partitions(struct request *rq)
 	struct describe_topic_partitions_response *out = rq->out;
 	int32_t room = in->response_partition_limit > 0 && in->response_partition_limit < 2000 ? in->response_partition_limit : 2000, i;
 
+	if (in->n_topics == 0)
+		name_all(rq);
 	qsort(in->topics, (size_t)in->n_topics, sizeof(*in->topics), by_name);
 	out->topics = REQUEST_ARRAY(rq, in->n_topics, struct describe_topic_partitions_response_topic);
 	for (i = 0; i < in->n_topics; i++) {

@@ -16,18 +16,18 @@
 enum {
 	FILE_MAX = 1 << 30,
 	EXPIRES_MS = 86400000,
-	SAVE_EVERY = 1000,           /* batches, at the least, between two snapshots while it runs */
-	BLOCK = 1000,                /* ids taken from the log at a time */
+	SAVE_EVERY = 1000,           /* batches of producers, or ... */
+	SAVE_UNITS = 50000,          /* units of anybody between two snapshots while it runs: that much is read at the next start */
+	BLOCK = 1000,                /* ids taken at a time */
 };
 
 #define MAGIC "WMKP"
-#define IDS_NOTE "kafka/producer_ids"
 
 struct save {
 	struct later later;          /* first */
 	struct kafka *k;
 	struct buf b;
-	uint64_t changed;
+	uint64_t changed, seq;
 };
 
 /* ---- writing ---- */
@@ -69,7 +69,7 @@ static void put_producer(struct buf *b, const struct producer *p, int64_t high)
 		b->ptr[at] = (uint8_t)n;
 }
 
-static void snapshot(struct kafka *k, struct buf *b)
+static uint64_t snapshot(struct kafka *k, struct buf *b)
 {
 	struct producers *ps = k->producers;
 	uint64_t seq;
@@ -85,6 +85,7 @@ static void snapshot(struct kafka *k, struct buf *b)
 		put_producer(b, s->value, marks[i++].high);
 	buf_le32(b, crc32c(0, b->ptr, b->len));
 	mem_free(marks);
+	return seq;
 }
 
 static void expire(struct kafka *k)
@@ -119,6 +120,7 @@ static void save_over(struct kafka *k, struct later *l)
 
 	k->producers->saving = false;
 	k->producers->saved = s->changed;
+	k->producers->saved_seq = s->seq;
 	k->working--;
 	buf_release(&s->b);
 	mem_free(s);
@@ -139,16 +141,18 @@ void producers_save(struct kafka *k, bool now)
 {
 	struct producers *ps = k->producers;
 	struct err err = ERR_INIT;
+	uint64_t first, last;
 	struct save *s;
 
-	if (ps->saving || ps->changed - ps->saved < (now ? 1 : SAVE_EVERY))
+	log_unit_span(k->log, &first, &last);
+	if (ps->saving || last == ps->saved_seq || (!now && ps->changed - ps->saved < SAVE_EVERY && last - ps->saved_seq < SAVE_UNITS))
 		return;
 	expire(k);
 	s = mem_zalloc(sizeof(*s));
 	s->k = k;
 	s->b = BUF_INIT(FILE_MAX);
 	s->changed = ps->changed;
-	snapshot(k, &s->b);
+	s->seq = snapshot(k, &s->b);
 	if (!now && buf_ok(&s->b)) {
 		ps->saving = true;
 		k->working++;
@@ -156,10 +160,55 @@ void producers_save(struct kafka *k, bool now)
 		kafka_work(k, &s->later);
 		return;
 	}
-	if (buf_ok(&s->b))
-		(void)!write_file(k, buf_view(&s->b), &err);
+	if (buf_ok(&s->b) && write_file(k, buf_view(&s->b), &err) == 0) {
+		ps->saved = s->changed;
+		ps->saved_seq = s->seq;
+	}
 	buf_release(&s->b);
 	mem_free(s);
+}
+
+/* ---- ids ---- */
+
+static int ids_file(struct kafka *k, struct buf *path)
+{
+	buf_printf(path, "%s/producer_ids", k->dir);
+	return buf_ok(path) ? 0 : -1;
+}
+
+/* The first id that was not given out: by the file, and, should that be lost, behind all that the log has. */
+static void load_ids(struct kafka *k)
+{
+	struct producers *ps = k->producers;
+	struct buf path = BUF_INIT(8192), b = BUF_INIT(256);
+	struct err err = ERR_INIT;
+	struct map_slot *s;
+	size_t pos = 0;
+
+	if (ids_file(k, &path) == 0 && io_read_file(k->io, buf_cstr(&path), &b, &err) == 0 && b.len == 8)
+		ps->next_id = (int64_t)get_le64(b.ptr);
+	while ((s = map_iter(&ps->map, &pos)))
+		if (((struct producer *)s->value)->id >= ps->next_id)
+			ps->next_id = ((struct producer *)s->value)->id + 1;
+	ps->end_id = ps->next_id;
+	buf_release(&path);
+	buf_release(&b);
+}
+
+/* The next block is taken in the file (le64: the first id behind it) before one of its ids is given out, so that none is given twice. */
+static int take_block(struct kafka *k, struct err *err)
+{
+	struct producers *ps = k->producers;
+	struct buf path = BUF_INIT(8192);
+	uint8_t bytes[8];
+	int rc;
+
+	put_le64(bytes, (uint64_t)(ps->end_id + BLOCK));
+	rc = ids_file(k, &path) || io_replace(k->io, buf_cstr(&path), view_of(bytes, sizeof(bytes)), err);
+	buf_release(&path);
+	if (!rc)
+		ps->end_id += BLOCK;
+	return rc ? -1 : 0;
 }
 
 /* ---- reading ---- */
@@ -262,32 +311,14 @@ int producers_load(struct kafka *k, struct err *err)
 	buf_release(&path);
 	buf_release(&bytes);
 	k->producers->saved = k->producers->changed;
+	k->producers->saved_seq = from - 1;
+	if (rc >= 0 && last - k->producers->saved_seq >= SAVE_UNITS)
+		producers_save(k, true);
+	load_ids(k);
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- ids ---- */
-
-/* The next block is taken in the log before one of its ids is given out, so that none is given twice. */
-static int take_block(struct kafka *k, struct err *err)
-{
-	struct producers *ps = k->producers;
-	struct log_close_args args = {.note = IDS_NOTE};
-	struct buf b = BUF_INIT(256);
-	uint8_t bytes[8];
-	int64_t next = 0;
-	uint64_t seq;
-
-	if (log_note(k->log, IDS_NOTE, &b, &seq) && b.len == 8)
-		next = (int64_t)get_le64(b.ptr);
-	buf_release(&b);
-	put_le64(bytes, (uint64_t)(next + BLOCK));
-	args.payload = view_of(bytes, sizeof(bytes));
-	if (log_unit_close_wait(log_unit_begin(k->log, LOG_INTERNAL), &args, NULL, err))
-		return -1;
-	ps->next_id = next;
-	ps->end_id = next + BLOCK;
-	return 0;
-}
+/* ---- InitProducerId ---- */
 
 void serve_init_producer_id(struct request *rq)
 {

@@ -26,6 +26,7 @@ struct producer {
 struct producers {
 	struct map map;          /* part be32, id be64 → struct producer */
 	uint64_t changed, saved; /* batches noted, in all and as of the last snapshot */
+	uint64_t saved_seq;      /* the log's unit up to which that has everything */
 	bool saving;
 	int64_t next_id, end_id; /* of the worker: ids that may be given out */
 };

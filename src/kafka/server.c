@@ -20,8 +20,6 @@
 
 enum { EVENTS = 64, SWEEP_US = 1000000, GROUPS_SWEEP_US = 60000000, BACKLOG = 256 };
 
-#define CLUSTER_NOTE "kafka/cluster"
-
 struct kafka_options kafka_options_default(void)
 {
 	return (struct kafka_options){.auto_create = true, .partitions = 1, .request_bytes = 32 << 20, .memory_bytes = 256 << 20,
@@ -170,26 +168,26 @@ static void loop_main(void *arg)
 
 /* ---- start and stop ---- */
 
-/* The id that Metadata gives: 22 characters of base64url, kept as a note of the log. */
+/* The id that Metadata gives: 22 characters of base64url, in the file DIR/cluster_id. */
 static int load_cluster_id(struct kafka *k, struct err *err)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	struct log_close_args args = {.note = CLUSTER_NOTE};
-	struct buf b = BUF_INIT(256);
+	struct buf path = BUF_INIT(8192), b = BUF_INIT(256);
+	struct err why = ERR_INIT;
 	uint8_t raw[KAFKA_CLUSTER_ID];
-	uint64_t seq;
 	unsigned i;
 	int rc = 0;
 
-	if (log_note(k->log, CLUSTER_NOTE, &b, &seq) && b.len == KAFKA_CLUSTER_ID) {
+	buf_printf(&path, "%s/cluster_id", k->dir);
+	if (io_read_file(k->io, buf_cstr(&path), &b, &why) == 0 && b.len == KAFKA_CLUSTER_ID) {
 		memcpy(k->cluster, b.ptr, b.len);
 	} else {
 		io_random(k->io, raw, sizeof(raw));
 		for (i = 0; i < KAFKA_CLUSTER_ID; i++)
 			k->cluster[i] = digits[raw[i] & 63];
-		args.payload = view_str(k->cluster);
-		rc = log_unit_close_wait(log_unit_begin(k->log, LOG_INTERNAL), &args, NULL, err);
+		rc = io_replace(k->io, buf_cstr(&path), view_str(k->cluster), err);
 	}
+	buf_release(&path);
 	buf_release(&b);
 	return rc;
 }
