@@ -580,6 +580,31 @@ static void what_a_pin_holds_is_not_deleted(void **state)
 	client_close(&c);
 }
 
+/* Jobs read every unit's payload as a connector's; the broker's must have none. */
+static void the_brokers_units_have_no_payload(void **state)
+{
+	struct log_unit_info u;
+	struct log_cursor *cursor;
+	struct err err = ERR_INIT;
+	struct client c;
+	unsigned n = 0;
+	int rc;
+
+	client_open(&c, port);
+	client_make_topic(&c, "t");
+	assert_int_equal(as_producer(&c, new_producer(&c), 0, 0, 5).error, 0);
+	assert_int_equal(commit(&c, "g", "t", 1, ""), 0);
+	client_close(&c);
+	cursor = log_cursor_open(the_log, 1);
+	while ((rc = log_cursor_next(cursor, &u, &err)) > 0) {
+		assert_int_equal(u.payload.len, 0);
+		n++;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(n, 2);
+	log_cursor_close(cursor);
+}
+
 /* walmill's own topics cannot be seen, read, written or made. */
 static void hidden_topics_are_not_there(void **state)
 {
@@ -615,6 +640,7 @@ int main(void)
 		TEST(the_topic_of_offsets_is_compacted),
 		TEST(produce_waits_for_a_connectors_open_unit),
 		TEST(what_a_pin_holds_is_not_deleted),
+		TEST(the_brokers_units_have_no_payload),
 		TEST(hidden_topics_are_not_there),
 	};
 
