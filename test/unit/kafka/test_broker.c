@@ -276,6 +276,87 @@ static void bad_batches_get_their_codes(void **state)
 	client_close(&c);
 }
 
+/* ---- configuration ---- */
+
+static int16_t set_config(struct client *c, const char *key, const char *value, struct view *ret_text)
+{
+	struct incremental_alter_configs_request_resource_config config = {view_str(key), 0, view_str(value)};
+	struct incremental_alter_configs_request_resource r = {2, view_str("t"), &config, 1};
+	struct incremental_alter_configs_request req = {&r, 1, false};
+	struct incremental_alter_configs_response *out = client_call(c, KAFKA_INCREMENTAL_ALTER_CONFIGS, 1, &req);
+
+	*ret_text = out->resources[0].error_message;
+	return out->resources[0].error;
+}
+
+static void a_topics_configuration_is_obeyed_at_once(void **state)
+{
+	struct produce_response_topic_partition p;
+	struct fetch_response_topic_partition f;
+	struct buf b = BUF_INIT(1 << 20);
+	struct batch_info info;
+	struct err err = ERR_INIT;
+	struct view text;
+	struct client c;
+
+	client_open(&c, port);
+	client_make_topic(&c, "t");
+	client_batch(&b, 100, 0, -1, 0, 0);
+	p = client_produce(&c, 9, "t", 0, buf_view(&b), -1);
+	assert_int_equal(p.error, 0);
+	assert_int_equal(p.log_append_time_ms, -1);
+	assert_int_equal(set_config(&c, "max.message.bytes", "500", &text), 0);
+	assert_int_equal(client_produce(&c, 9, "t", 0, buf_view(&b), -1).error, KE_MESSAGE_TOO_LARGE);
+	client_batch(&b, 5, 0, -1, 0, 0);
+	assert_int_equal(set_config(&c, "message.timestamp.type", "LogAppendTime", &text), 0);
+	p = client_produce(&c, 9, "t", 0, buf_view(&b), -1);
+	assert_int_equal(p.error, 0);
+	assert_true(p.log_append_time_ms > 1700000000000 + 1000);
+	f = client_fetch(&c, 11, "t", 0, p.base_offset, 1, 1000);
+	assert_int_equal(batch_check(f.records, &info, &err), 0);
+	assert_true(info.attributes & BATCH_LOG_APPEND_TIME);
+	assert_int_equal(info.max_time_ms, p.log_append_time_ms);
+	assert_int_equal(set_config(&c, "cleanup.policy", "compact", &text), 0);
+	buf_clear(&b);
+	{
+		struct batch_builder bb;
+
+		batch_begin(&bb, &b, 0);
+		batch_add(&bb, 0, VIEW_NULL, view_str("no key"));
+		assert_true(batch_end(&bb));
+	}
+	assert_int_equal(client_produce(&c, 9, "t", 0, buf_view(&b), -1).error, KE_INVALID_RECORD);
+	/* bad ones change nothing, and say why */
+	assert_int_equal(set_config(&c, "retention.mss", "1", &text), KE_INVALID_CONFIG);
+	assert_true(memmem(text.ptr, text.len, "retention.mss", 13));
+	assert_int_equal(set_config(&c, "retention.ms", "soon", &text), KE_INVALID_CONFIG);
+	assert_int_equal(set_config(&c, "cleanup.policy", "burn", &text), KE_INVALID_CONFIG);
+	buf_release(&b);
+	client_close(&c);
+}
+
+static void advertised_address_and_creation_follow_the_options(void **state)
+{
+	struct metadata_request_topic t = {.name = view_str("none")};
+	struct metadata_request req = {.topics = &t, .n_topics = 1, .allow_auto_create = true};
+	struct metadata_response *out;
+	struct client c;
+
+	stop();
+	options.auto_create = false;
+	options.advertised = (struct kafka_address){"broker.example", 1234};
+	start();
+	client_open(&c, port);
+	out = client_call(&c, KAFKA_METADATA, 12, &req);
+	assert_true(view_is(out->brokers[0].host, "broker.example"));
+	assert_int_equal(out->brokers[0].port, 1234);
+	assert_int_equal(out->topics[0].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	t.name = view_str("not/valid");
+	out = client_call(&c, KAFKA_METADATA, 12, &req);
+	assert_int_equal(out->topics[0].error, KE_INVALID_TOPIC);
+	client_close(&c);
+}
+
 /* ---- idempotence ---- */
 
 static int64_t new_producer(struct client *c)
@@ -633,6 +714,8 @@ int main(void)
 		TEST(a_fetch_waits_for_records),
 		TEST(produces_of_one_connection_are_answered_in_order),
 		TEST(bad_batches_get_their_codes),
+		TEST(a_topics_configuration_is_obeyed_at_once),
+		TEST(advertised_address_and_creation_follow_the_options),
 		TEST(a_sequence_is_taken_once_over_restarts_too),
 		TEST(sequences_wrap),
 		TEST(offsets_are_found_by_time),
