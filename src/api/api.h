@@ -8,10 +8,12 @@
 #include "base/metrics.h"
 #include "http/server.h"
 #include "job/registry.h"
+#include "kafka/kafka.h"
 
 struct api {
 	struct registry *registry;
 	struct log *log;
+	struct kafka *kafka;        /* or NULL */
 	struct io *io;
 	const char *version;        /* of walmill */
 	char cluster_id[33];

@@ -45,6 +45,29 @@ static int put_job(void *arg, const struct registry_job *j)
 	return 0;
 }
 
+static void put_kafka(const struct api *api, struct buf *b)
+{
+	struct kafka_stats k;
+
+	if (!api->kafka)
+		return;
+	kafka_stats(api->kafka, &k);
+#define ROW(name, type, help, value) \
+	put_metric(b, name, type, help); \
+	buf_printf(b, name " %llu\n", (unsigned long long)(value))
+	ROW("walmill_kafka_connections_total", "counter", "Connections of Kafka clients that were taken in.", k.connections);
+	ROW("walmill_kafka_connections_refused_total", "counter", "Connections over the limit.", k.refused_connections);
+	ROW("walmill_kafka_requests_total", "counter", "Requests of Kafka clients.", k.requests);
+	ROW("walmill_kafka_requests_bad_total", "counter", "Requests that could not be read; each closed its connection.", k.bad_requests);
+	ROW("walmill_kafka_received_bytes_total", "counter", "Bytes from Kafka clients.", k.bytes_in);
+	ROW("walmill_kafka_sent_bytes_total", "counter", "Bytes to Kafka clients.", k.bytes_out);
+	ROW("walmill_kafka_produced_batches_total", "counter", "Record batches that Kafka clients produced.", k.produced_batches);
+	ROW("walmill_kafka_fetched_bytes_total", "counter", "Bytes of record batches that Kafka clients fetched.", k.fetched_bytes);
+	ROW("walmill_kafka_groups", "gauge", "Consumer groups.", k.groups);
+	ROW("walmill_kafka_memory_bytes", "gauge", "Memory of requests, answers and groups, of kafka.memory.", k.memory_bytes);
+#undef ROW
+}
+
 static void metrics(const struct api *api, struct http_response *out)
 {
 	struct buf *b = &out->body;
@@ -63,6 +86,7 @@ static void metrics(const struct api *api, struct http_response *out)
 	buf_printf(b, "walmill_log_flush_seconds_total %.6f\n", (double)s.flush_us_total / 1e6);
 	put_metric(b, "walmill_log_disk_bytes", "gauge", "Size of the log on disk.");
 	buf_printf(b, "walmill_log_disk_bytes %llu\n", (unsigned long long)s.disk_bytes);
+	put_kafka(api, b);
 	registry_connector_each(api->registry, put_connector, b);
 	registry_job_each(api->registry, put_job, b);
 }

@@ -2,6 +2,9 @@
  * Topics and their records, walmill's own face (the Kafka protocol is another module's): what `walmill topic` asks.
  *
  *   GET /topics                                     names, partitions, offsets
+ *   GET /topics/NAME                                one of them, with its configuration
+ *   POST /topics                                    {"name": T, "partitions": N (1), "config": {"retention.ms": "1000", ...}}
+ *   DELETE /topics/NAME[?force=true]                409 when a job may still need its records, unless forced
  *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each, in the line format of the recorded
  *   events with
  *                                                   "offset" in front; header X-Next is not needed: the next offset is that of the last
@@ -12,8 +15,13 @@
 
 #include "api/api.h"
 #include "base/js.h"
+#include "base/text.h"
+#include "kafka/codec.h"
+#include "kafka/configs.h"
 #include "log/batch.h"
 #include "stream/log_out.h"
+
+enum { DECOMPRESSED_MAX = 128 << 20 };
 
 struct listing {
 	const struct api *api;
@@ -96,23 +104,34 @@ static void put_record(struct buf *b, const struct record *rec)
 	buf_printf(b, "], \"timestamp\": %lld}\n", (long long)rec->time_ms);
 }
 
+/* Kafka clients may have compressed it. */
+static int put_batch(struct buf *b, struct view batch, int64_t from, struct err *err)
+{
+	struct buf plain = BUF_INIT(DECOMPRESSED_MAX);
+	struct record_reader rr;
+	struct batch_info info;
+	struct record rec;
+	int more = -1;
+
+	if (batch_get(batch, &info, err) || codec_decompress(info.attributes & BATCH_CODEC_MASK,
+						    view_of(batch.ptr + BATCH_HEADER, batch.len - BATCH_HEADER), &plain, err))
+		goto out;
+	batch_records_over(&rr, &info, buf_view(&plain));
+	while ((more = record_next(&rr, &rec, err)) > 0)
+		if (rec.offset >= from)
+			put_record(b, &rec);
+out:
+	buf_release(&plain);
+	return more;
+}
+
 static int put_records(struct buf *b, const struct log_batches *got, int64_t from, struct err *err)
 {
 	unsigned i;
 
-	for (i = 0; i < got->n; i++) {
-		struct record_reader rr;
-		struct record rec;
-		int more;
-
-		if (batch_records(&rr, got->batches[i].bytes, err))
+	for (i = 0; i < got->n; i++)
+		if (put_batch(b, got->batches[i].bytes, from, err))
 			return -1;
-		while ((more = record_next(&rr, &rec, err)) > 0)
-			if (rec.offset >= from)
-				put_record(b, &rec);
-		if (more < 0)
-			return -1;
-	}
 	return 0;
 }
 
@@ -139,23 +158,156 @@ static void records(const struct api *api, struct view name, const struct http_r
 	log_batches_release(&got);
 }
 
+/* ---- one topic ---- */
+
+static void put_config(void *arg, const char *key, const char *value)
+{
+	struct buf *b = arg;
+
+	js_put_key(b, key);
+	js_put_str(b, value);
+}
+
+static bool find(const struct api *api, struct view name, struct log_topic *t, struct http_response *out)
+{
+	if (log_topic_find(api->log, name, t))
+		return true;
+	api_error_text(out, 404, "topic \"%.*s\" does not exist", (int)name.len, (const char *)name.ptr);
+	return false;
+}
+
+static void describe(const struct api *api, struct view name, struct http_response *out)
+{
+	struct listing l = {api, &out->body};
+	struct log_topic t;
+
+	if (!find(api, name, &t, out))
+		return;
+	out->status = 200;
+	put_topic(&l, &t);
+	out->body.len--; /* the brace that ends it comes behind the configuration */
+	buf_puts(&out->body, ",\"config\":{");
+	log_topic_configs(api->log, t.id, put_config, &out->body);
+	buf_puts(&out->body, "}}");
+}
+
+struct new_topic {
+	const char *name;
+	int64_t partitions;
+	struct log_config configs[64];
+	unsigned n;
+};
+
+static int read_config(struct js_reader *r, struct arena *a, struct new_topic *t, struct err *err)
+{
+	struct js_token k;
+
+	while (js_next(r, &k) == JS_STRING || k.kind == JS_NUMBER) {
+		struct view name = js_unescape(a, k.key, k.key_escaped), value = js_unescape(a, k.text, k.text_escaped);
+		const struct config_key *key = config_key(name);
+
+		if (!key)
+			return err_set(err, ERR_INVALID, "there is no topic configuration \"%.*s\"", (int)(name.len < 100 ? name.len : 100),
+				(const char *)name.ptr);
+		if (config_check(key, value, err))
+			return -1;
+		if (t->n == sizeof(t->configs) / sizeof(t->configs[0]))
+			return err_set(err, ERR_LIMIT, "too many configurations");
+		t->configs[t->n++] = (struct log_config){key->name, arena_str(a, value)};
+	}
+	return k.kind == JS_OBJECT_END ? 0 : err_set(err, ERR_INVALID, "\"config\" is an object of texts");
+}
+
+static int read_new(struct view body, struct arena *a, struct new_topic *t, struct err *err)
+{
+	struct js_reader r;
+	struct js_token k;
+
+	js_reader_init(&r, body, 0);
+	if (js_next(&r, &k) != JS_OBJECT)
+		return k.kind == JS_BAD ? js_error(&r, "body", err) : err_set(err, ERR_INVALID, "the body is a JSON object");
+	while (js_next(&r, &k) != JS_OBJECT_END && k.kind != JS_BAD) {
+		struct view key = js_unescape(a, k.key, k.key_escaped);
+
+		if (view_is(key, "name") && k.kind == JS_STRING)
+			t->name = arena_str(a, js_unescape(a, k.text, k.text_escaped));
+		else if (view_is(key, "partitions") && k.kind == JS_NUMBER && text_i64(k.text, &t->partitions))
+			continue;
+		else if (view_is(key, "config") && k.kind == JS_OBJECT) {
+			if (read_config(&r, a, t, err))
+				return -1;
+		} else {
+			return err_set(err, ERR_INVALID, "\"%.*s\" is not known, or not of its type", (int)(key.len < 100 ? key.len : 100),
+				(const char *)key.ptr);
+		}
+	}
+	if (k.kind == JS_BAD || js_next(&r, &k) != JS_END)
+		return js_error(&r, "body", err);
+	if (!t->name)
+		return err_set(err, ERR_INVALID, "\"name\" is missing");
+	if (t->partitions < 1 || t->partitions > LOG_TOPIC_PARTITIONS_MAX)
+		return err_set(err, ERR_INVALID, "a topic has 1 to %d partitions", LOG_TOPIC_PARTITIONS_MAX);
+	return 0;
+}
+
+static void create(const struct api *api, const struct http_request *r, struct http_response *out)
+{
+	struct new_topic t = {.partitions = 1};
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+
+	if (read_new(r->body, &a, &t, &err) ||
+		log_topic_create(api->log, t.name, NULL, (uint32_t)t.partitions, t.configs, t.n, NULL, &err)) {
+		api_error(out, &err);
+	} else {
+		describe(api, view_str(t.name), out);
+		out->status = 201;
+	}
+	arena_release(&a);
+}
+
+/* What a job may still need goes only by force. */
+static void delete(const struct api *api, struct view name, bool force, struct http_response *out)
+{
+	char pin[LOG_NAME_MAX + 1];
+	struct err err = ERR_INIT;
+	struct log_topic t;
+	uint32_t i, part;
+
+	if (!find(api, name, &t, out))
+		return;
+	for (i = 0; i < t.n_parts && !force; i++)
+		if (log_part_find(api->log, t.id, i, &part) && log_trim_held(api->log, part, -1, pin)) {
+			api_error_text(out, 409, "records of topic \"%s\" are held by pin \"%s\"", t.name, pin);
+			return;
+		}
+	if (log_topic_delete(api->log, t.id, &err))
+		api_error(out, &err);
+	else
+		out->status = 204;
+}
+
 bool api_topics(const struct api *api, const struct http_request *r, struct http_response *out)
 {
 	struct listing l = {api, &out->body};
+	bool get = strcmp(r->method, "GET") == 0;
 	struct view a[4];
 
-	if (strcmp(r->method, "GET") != 0)
-		return false;
-	if (http_match(r->path, "/topics", a)) {
+	if (http_match(r->path, "/topics", a) && get) {
 		out->status = 200;
 		buf_puts(&out->body, "{\"topics\":[");
 		log_topic_list(api->log, put_topic, &l);
 		buf_puts(&out->body, "]}");
-		return true;
-	}
-	if (http_match(r->path, "/topics/{}/records", a)) {
+	} else if (http_match(r->path, "/topics", a) && strcmp(r->method, "POST") == 0) {
+		create(api, r, out);
+	} else if (http_match(r->path, "/topics/{}/records", a) && get) {
 		records(api, a[0], r, out);
-		return true;
+	} else if (http_match(r->path, "/topics/{}", a) && get) {
+		describe(api, a[0], out);
+	} else if (http_match(r->path, "/topics/{}", a) && strcmp(r->method, "DELETE") == 0) {
+		delete(api, a[0], strcmp(http_query(r, "force"), "true") == 0, out);
+	} else {
+		return false;
 	}
-	return false;
+	return true;
 }

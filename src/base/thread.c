@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -84,6 +85,7 @@ void wake_init(struct wake *w)
 	wm_assert(pthread_cond_init(&w->cond, &a) == 0);
 	pthread_condattr_destroy(&a);
 	w->count = 0;
+	w->fd = -1;
 }
 
 void wake_release(struct wake *w)
@@ -97,6 +99,13 @@ void wake_signal(struct wake *w)
 	lock_take(&w->lock);
 	w->count++;
 	pthread_cond_broadcast(&w->cond);
+	if (w->fd >= 0) {
+		uint64_t one = 1;
+
+		/* an eventfd that cannot take it is far above zero: its reader wakes all the same */
+		(void)!write(w->fd, &one, sizeof(one));
+		w->fd = -1;
+	}
 	lock_drop(&w->lock);
 }
 
@@ -133,4 +142,15 @@ bool wake_wait(struct wake *w, uint64_t seen, int64_t timeout_us)
 	moved = w->count != seen;
 	lock_drop(&w->lock);
 	return moved;
+}
+
+bool wake_arm(struct wake *w, uint64_t seen, int fd)
+{
+	bool same;
+
+	lock_take(&w->lock);
+	same = w->count == seen;
+	w->fd = same ? fd : -1;
+	lock_drop(&w->lock);
+	return same;
 }

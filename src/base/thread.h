@@ -44,6 +44,7 @@ struct wake {
 	struct lock lock;
 	pthread_cond_t cond;
 	uint64_t count;
+	int fd;                    /* see wake_arm; -1: none */
 };
 
 void wake_init(struct wake *w);
@@ -53,5 +54,9 @@ uint64_t wake_seen(struct wake *w);
 
 /* Sleeps until the counter differs from `seen` or timeout_us have passed (monotonic; < 0: for ever). True if it differs. */
 bool wake_wait(struct wake *w, uint64_t seen, int64_t timeout_us);
+
+/* For a waiter that sleeps in epoll, one at a time: false when the counter differs from `seen`; else the next signal adds 1 to eventfd
+ * `fd`, once. fd -1 takes it back. */
+bool wake_arm(struct wake *w, uint64_t seen, int fd);
 
 #endif

@@ -284,6 +284,8 @@ static void print_doors(const struct instance *in)
 		printf("  Connect REST   http://127.0.0.1:%u/connectors\n", in->ports[0]);
 	if (in->ports[1])
 		printf("  jobs           http://127.0.0.1:%u/jobs/overview\n", in->ports[1]);
+	if (in->kafka)
+		printf("  Kafka clients  127.0.0.1:%u\n", kafka_port(in->kafka, 0));
 	if (in->ports[2])
 		printf("  health         http://127.0.0.1:%u/readyz, /metrics\n", in->ports[2]);
 	printf("  compare        walmill verify        events: walmill topic tail sip.interventions --follow\n");

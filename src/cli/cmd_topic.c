@@ -1,4 +1,4 @@
-/* walmill topic: list and tail through the running instance; verify-log over the files of one that is stopped. */
+/* walmill topic: everything through the running instance, but for verify-log, over the files of one that is stopped. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -150,6 +150,92 @@ static int tail(struct cli *c)
 	return rc;
 }
 
+/* ---- create, describe, delete ---- */
+
+static const char *partitions, *config;
+static bool force;
+
+/* KEY=VALUE,... as members of a JSON object. */
+static int put_configs(struct buf *b, const char *text)
+{
+	while (text && *text) {
+		size_t n = strcspn(text, ","), key = strcspn(text, "=");
+
+		if (key >= n)
+			return cli_usage("--with is KEY=VALUE, several with commas between them, not \"%s\"", text);
+		js_put_comma(b);
+		js_put_string(b, view_of(text, key));
+		buf_putc(b, ':');
+		js_put_string(b, view_of(text + key + 1, n - key - 1));
+		text += n + (text[n] == ',');
+	}
+	return 0;
+}
+
+static int create(struct cli *c)
+{
+	struct buf body = BUF_INIT(1 << 20), answer = BUF_INIT(1 << 20);
+	int rc;
+
+	if (c->argc != 1)
+		return cli_usage("walmill topic create needs a topic");
+	buf_puts(&body, "{\"name\":");
+	js_put_str(&body, c->argv[0]);
+	buf_printf(&body, ",\"partitions\":%lld,\"config\":{", partitions ? strtoll(partitions, NULL, 10) : 1);
+	rc = put_configs(&body, config);
+	buf_puts(&body, "}}");
+	if (rc == 0)
+		rc = cli_call(c, SET_JOBS_LISTEN, "POST", "/topics", buf_view(&body), &answer);
+	if (rc == 0 && c->json)
+		printf("%s\n", buf_cstr(&answer));
+	else if (rc == 0)
+		printf("topic \"%s\" created\n", c->argv[0]);
+	buf_release(&body);
+	buf_release(&answer);
+	return rc;
+}
+
+static int call_topic(struct cli *c, const char *method, const char *query, struct buf *answer)
+{
+	struct buf path = BUF_INIT(4096);
+	int rc;
+
+	buf_puts(&path, "/topics/");
+	cli_put_escaped(&path, c->argv[0]);
+	buf_puts(&path, query);
+	rc = cli_call(c, SET_JOBS_LISTEN, method, buf_cstr(&path), VIEW_NULL, answer);
+	buf_release(&path);
+	return rc;
+}
+
+static int describe(struct cli *c)
+{
+	struct buf answer = BUF_INIT(16 << 20);
+	int rc;
+
+	if (c->argc != 1)
+		return cli_usage("walmill topic describe needs a topic");
+	rc = call_topic(c, "GET", "", &answer);
+	if (rc == 0)
+		printf("%s\n", buf_cstr(&answer));
+	buf_release(&answer);
+	return rc;
+}
+
+static int delete(struct cli *c)
+{
+	struct buf answer = BUF_INIT(1 << 20);
+	int rc;
+
+	if (c->argc != 1)
+		return cli_usage("walmill topic delete needs a topic");
+	rc = call_topic(c, "DELETE", force ? "?force=true" : "", &answer);
+	if (rc == 0)
+		printf("topic \"%s\" deleted\n", c->argv[0]);
+	buf_release(&answer);
+	return rc;
+}
+
 /* ---- verify-log ---- */
 
 static void found(void *arg, const char *line)
@@ -186,13 +272,19 @@ static int run(struct cli *c)
 	const char *verb = c->argc ? c->argv[0] : NULL;
 
 	if (!verb)
-		return cli_usage("walmill topic: list, tail or verify-log?");
+		return cli_usage("walmill topic: list, describe, create, delete, tail or verify-log?");
 	c->argc--;
 	c->argv++;
 	if (strcmp(verb, "list") == 0)
 		return list(c);
 	if (strcmp(verb, "tail") == 0)
 		return tail(c);
+	if (strcmp(verb, "create") == 0)
+		return create(c);
+	if (strcmp(verb, "describe") == 0)
+		return describe(c);
+	if (strcmp(verb, "delete") == 0)
+		return delete(c);
 	if (strcmp(verb, "verify-log") == 0)
 		return verify_log(c);
 	return cli_usage("unknown: walmill topic %s", verb);
@@ -202,8 +294,14 @@ static const struct cli_option options[] = {
 	{"--from", "WHERE", "tail: beginning (default), end, or an offset", &from, NULL},
 	{"-n", "N", "tail: at most N records", &count, NULL},
 	{"--follow", NULL, "tail: go on with what comes", NULL, &follow},
+	{"--partitions", "N", "create: partitions (1)", &partitions, NULL},
+	{"--with", "K=V,...", "create: configuration as Kafka names it", &config, NULL},
+	{"--force", NULL, "delete: also what a job may still need", NULL, &force},
 };
 
 const struct command command_topic = {
-	"topic", "topic list | tail T [--from beginning|end|OFFSET] [-n N] [--follow] | verify-log", "topics of the log", options, 3, run,
+	"topic",
+	"topic list | describe T | create T [--partitions N] [--with K=V,...] | delete T [--force]\n"
+	"       | tail T [--from beginning|end|OFFSET] [-n N] [--follow] | verify-log",
+	"topics of the log", options, 6, run,
 };

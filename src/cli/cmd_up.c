@@ -13,6 +13,8 @@ static void print_ready(const struct instance *in)
 	for (i = 0; i < 3; i++)
 		if (in->ports[i])
 			printf(" %s=%u", names[i], in->ports[i]);
+	for (i = 0; in->kafka && kafka_port(in->kafka, i); i++)
+		printf("%s%u", i ? "," : " kafka=", kafka_port(in->kafka, i));
 	printf("\n");
 	fflush(stdout);
 }

@@ -101,6 +101,66 @@ static int open_registry(struct instance *in, struct err *err)
 	return registry_open(&o, &in->registry, err);
 }
 
+/* Refuses an address beyond this machine: there is no authentication. */
+static int check_local(enum walmill_setting row, const struct setting_address *a, char *address, size_t room, struct err *err)
+{
+	bool v6 = strchr(a->host, ':') != NULL;
+
+	snprintf(address, room, "%s%s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", a->port);
+	if (strcmp(a->host, "127.0.0.1") == 0 || strcmp(a->host, "::1") == 0 || strcmp(a->host, "localhost") == 0)
+		return 0;
+	err_set(err, ERR_INVALID, "%s = %s is beyond this machine, and this version of walmill has no authentication",
+		walmill_settings[row].name, address);
+	return err_hint(err, "Listen on 127.0.0.1 and put a proxy that authenticates in front.");
+}
+
+static int open_kafka(struct instance *in, struct err *err)
+{
+	struct settings *set = in->cli->settings;
+	struct kafka_address listen[KAFKA_LISTENERS_MAX];
+	struct kafka_options o = kafka_options_default();
+	const struct setting_address *list;
+	struct buf dir = BUF_INIT(4096);
+	char address[300];
+	size_t n, i;
+	int rc;
+
+	list = settings_addresses(set, SET_KAFKA_ADVERTISED, &n);
+	if (n > 1)
+		return err_set(err, ERR_INVALID, "kafka.advertised names more than one address");
+	if (n)
+		o.advertised = (struct kafka_address){list[0].host, list[0].port};
+	list = settings_addresses(set, SET_KAFKA_LISTEN, &n);
+	if (n > KAFKA_LISTENERS_MAX)
+		return err_set(err, ERR_LIMIT, "kafka.listen names more than %d addresses", KAFKA_LISTENERS_MAX);
+	for (i = 0; i < n; i++) {
+		if (check_local(SET_KAFKA_LISTEN, &list[i], address, sizeof(address), err))
+			return -1;
+		listen[i] = (struct kafka_address){list[i].host, list[i].port};
+	}
+	if (n == 0)
+		return 0;
+	buf_printf(&dir, "%s/kafka", settings_text(set, SET_DATA));
+	o.io = io_system();
+	o.log = in->log;
+	o.dir = buf_cstr(&dir);
+	o.listen = listen;
+	o.n_listen = (unsigned)n;
+	o.auto_create = settings_bool(set, SET_KAFKA_AUTO_CREATE);
+	o.partitions = (uint32_t)settings_int(set, SET_KAFKA_PARTITIONS);
+	o.request_bytes = (size_t)settings_int(set, SET_KAFKA_REQUEST_BYTES);
+	o.memory_bytes = (size_t)settings_int(set, SET_KAFKA_MEMORY);
+	o.connections = (unsigned)settings_int(set, SET_KAFKA_CONNECTIONS);
+	o.idle_us = settings_int(set, SET_KAFKA_IDLE);
+	o.rebalance_delay_us = settings_int(set, SET_KAFKA_REBALANCE_DELAY);
+	rc = kafka_start(&o, &in->kafka, err);
+	buf_release(&dir);
+	in->api.kafka = in->kafka;
+	if (!rc)
+		snprintf(in->api.cluster_id, sizeof(in->api.cluster_id), "%s", kafka_cluster_id(in->kafka));
+	return rc;
+}
+
 static int listen_on(struct instance *in, enum walmill_setting row, http_handler handler, unsigned *ret_port, struct err *err)
 {
 	const struct setting_address *list;
@@ -110,16 +170,11 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 	for (i = 0; i < n; i++) {
 		struct http_server *s;
 		char address[300];
-		bool v6 = strchr(list[i].host, ':') != NULL;
 
 		if (in->nservers == sizeof(in->servers) / sizeof(in->servers[0]))
 			return err_set(err, ERR_LIMIT, "too many listeners");
-		snprintf(address, sizeof(address), "%s%s%s:%u", v6 ? "[" : "", list[i].host, v6 ? "]" : "", list[i].port);
-		if (strcmp(list[i].host, "127.0.0.1") != 0 && strcmp(list[i].host, "::1") != 0 && strcmp(list[i].host, "localhost") != 0) {
-			err_set(err, ERR_INVALID, "%s = %s is beyond this machine, and this version of walmill has no authentication",
-				walmill_settings[row].name, address);
-			return err_hint(err, "Listen on 127.0.0.1 and put a proxy that authenticates in front.");
-		}
+		if (check_local(row, &list[i], address, sizeof(address), err))
+			return -1;
 		if (http_server_start(address, handler, &in->api, &s, err))
 			return -1;
 		in->servers[in->nservers++] = s;
@@ -145,7 +200,7 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	io_random(io_system(), id, sizeof(id));
 	for (i = 0; i < 16; i++)
 		snprintf(in->api.cluster_id + 2 * i, 3, "%02x", id[i]);
-	if (open_registry(in, err))
+	if (open_kafka(in, err) || open_registry(in, err))
 		return -1;
 	in->api.registry = in->registry;
 	snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s", settings_text(c->settings, SET_CONNECT_LISTEN));
@@ -162,6 +217,7 @@ void instance_stop(struct instance *in)
 	/* listeners first, so that nobody asks about what is going away; jobs before connectors before the log */
 	for (i = 0; i < in->nservers; i++)
 		http_server_stop(in->servers[i]);
+	kafka_stop(in->kafka);
 	registry_close(in->registry);
 	log_close(in->log);
 	logger_free(in->logger);

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/logger.h"
 #include "cli/cli.h"
+#include "kafka/kafka.h"
 
 struct instance {
 	struct cli *cli;
@@ -15,6 +16,7 @@ struct instance {
 	struct registry *registry;
 	struct wake wake;
 	struct api api;
+	struct kafka *kafka;     /* NULL: nowhere */
 	struct http_server *servers[12];
 	unsigned nservers;
 	unsigned ports[3];       /* connect, jobs, api; 0 = not open */

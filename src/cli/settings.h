@@ -18,7 +18,24 @@
 	X(SET_TARGET, "target", CONNECTION, "", NULL, NULL, NULL, START, \
 		"Connection string of the PostgreSQL server that holds the tables written by jobs. Empty: the same as `source`.") \
 	X(SET_KAFKA_LISTEN, "kafka.listen", ADDRESSES, "127.0.0.1:9092,127.0.0.1:29092", NULL, NULL, NULL, START, \
-		"Reserved for the Kafka wire protocol, which this version does not speak: nothing listens there.") \
+		"Where Kafka clients connect. Empty: nowhere.") \
+	X(SET_KAFKA_ADVERTISED, "kafka.advertised", ADDRESSES, "", NULL, NULL, NULL, START, \
+		"The one address that Kafka clients are told to connect to. Empty: the one that the client has connected to.") \
+	X(SET_KAFKA_AUTO_CREATE, "kafka.auto_create_topics", BOOL, "on", NULL, NULL, NULL, START, \
+		"Whether a topic that a Kafka client asks for and that does not exist is created.") \
+	X(SET_KAFKA_PARTITIONS, "kafka.default_partitions", INT, "1", "1", "10000", NULL, START, \
+		"Partitions of a topic that a Kafka client creates without saying how many.") \
+	X(SET_KAFKA_CONNECTIONS, "kafka.max_connections", INT, "1000", "1", "100000", NULL, START, \
+		"Connections of Kafka clients at one time. The next one is closed at once.") \
+	X(SET_KAFKA_REQUEST_BYTES, "kafka.request_bytes", BYTES, "32MiB", "64KiB", "256MiB", NULL, START, \
+		"The largest request of a Kafka client. The connection of a larger one is closed.") \
+	X(SET_KAFKA_MEMORY, "kafka.memory", BYTES, "256MiB", "16MiB", NULL, NULL, START, \
+		"What requests of Kafka clients and their answers may take at one time. Beyond it, requests above 64 KiB are not read until " \
+		"there is room.") \
+	X(SET_KAFKA_IDLE, "kafka.idle_timeout", DURATION, "10min", "1s", NULL, NULL, START, \
+		"How long a connection of a Kafka client may stay without a request.") \
+	X(SET_KAFKA_REBALANCE_DELAY, "kafka.group_initial_delay", DURATION, "500ms", "0", "5min", NULL, START, \
+		"How long an empty consumer group waits for more members before it begins.") \
 	X(SET_CONNECT_LISTEN, "connect.listen", ADDRESSES, "127.0.0.1:8083", NULL, NULL, NULL, START, \
 		"Where the Kafka Connect REST API listens. Empty: nowhere.") \
 	X(SET_JOBS_LISTEN, "jobs.listen", ADDRESSES, "127.0.0.1:8081", NULL, NULL, NULL, START, \

@@ -270,6 +270,9 @@ void log_pin_list(struct log *log, void (*fn)(void *arg, const char *name, uint6
  * would go; force does it all the same. Durable on return. */
 int log_trim(struct log *log, uint32_t part, int64_t before, bool force, struct err *err) WM_MUST_USE;
 
+/* Whether log_trim would be refused because of a pin, whose name goes to ret_pin. */
+bool log_trim_held(struct log *log, uint32_t part, int64_t before, char ret_pin[LOG_NAME_MAX + 1]);
+
 /* One round of retention: moves starts, removes files that nothing needs, rewrites runs of mostly dead ones. Only one thread at a time. */
 int log_sweep(struct log *log, struct err *err) WM_MUST_USE;
 

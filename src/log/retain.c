@@ -16,6 +16,7 @@
  */
 #include "log/log_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- starts ---- */
@@ -302,12 +303,42 @@ out:
 	return rc ? rc : rewrite_one(log, err);
 }
 
+/* The pin that may need what lies below `before`, which is above the partition's start. */
+static const struct pin *pin_over(struct log *log, struct part *p, int64_t before)
+{
+	struct extent *x = part_extent(p, before - 1);
+	uint32_t i;
+
+	wm_assert(x);
+	for (i = 0; i < log->n_pins; i++)
+		if (x->seg->last_seq >= log->pins[i]->seq)
+			return log->pins[i];
+	return NULL;
+}
+
+bool log_trim_held(struct log *log, uint32_t part, int64_t before, char ret_pin[LOG_NAME_MAX + 1])
+{
+	const struct pin *pin = NULL;
+	struct part *p;
+
+	lock_take(&log->lock);
+	p = part_get(log, part);
+	if (p) {
+		before = before == -1 || before > p->high ? p->high : before;
+		pin = before > p->start ? pin_over(log, p, before) : NULL;
+		if (pin)
+			snprintf(ret_pin, LOG_NAME_MAX + 1, "%s", pin->name);
+	}
+	lock_drop(&log->lock);
+	return pin != NULL;
+}
+
 int log_trim(struct log *log, uint32_t part, int64_t before, bool force, struct err *err)
 {
 	struct buf ops = BUF_INIT(256);
+	const struct pin *pin;
 	struct extent *x;
 	struct part *p;
-	uint32_t i;
 	int rc = -1;
 
 	lock_take(&log->lock);
@@ -326,14 +357,13 @@ int log_trim(struct log *log, uint32_t part, int64_t before, bool force, struct 
 		rc = 0;
 		goto out;
 	}
+	pin = force ? NULL : pin_over(log, p, before);
+	if (pin) {
+		err_set(err, ERR_STATE, "offsets below %lld of topic \"%s\", partition %u are held by pin \"%s\"", (long long)before,
+			p->topic->name, p->index, pin->name);
+		goto out;
+	}
 	x = part_extent(p, before - 1);
-	wm_assert(x);
-	for (i = 0; i < log->n_pins && !force; i++)
-		if (x->seg->last_seq >= log->pins[i]->seq) {
-			err_set(err, ERR_STATE, "offsets below %lld of topic \"%s\", partition %u are held by pin \"%s\"", (long long)before,
-			    p->topic->name, p->index, log->pins[i]->name);
-			goto out;
-		}
 	op_start(&ops, part, before);
 	if (x->seg->last_seq >= log->whole_seq)
 		op_whole(&ops, x->seg->last_seq + 1);
