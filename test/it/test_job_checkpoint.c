@@ -114,22 +114,16 @@ static struct job *again(const struct workload_view *v)
 	return j;
 }
 
-static void settle(struct job *j, const struct workload_view *v)
-{
-	workload_wait(&l, j, workload_mark(&l));
-	workload_compare(&l, v);
-}
-
 static void a_restarted_job_reads_the_log_from_its_checkpoint_on(void **state)
 {
 	struct job *j = begin(&by_note, ROWS);
 	uint64_t made;
 
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	job_free(j);
 	world_sql(&w, "DELETE FROM shop.orders WHERE id %% 1000 = 0");
 	j = again(&by_note);
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	assert_string_equal(status_of(j).from, "checkpoint");
 	/* what was read of the log is what came since */
 	assert_true(status_of(j).counts.records < 100);
@@ -284,14 +278,14 @@ static void a_checkpoint_of_many_moments_leads_to_the_same_tables(void **state)
 	wait_for_checkpoint_after(j, 0);
 	/* aside before the next one takes its place */
 	read_checkpoint("notes", &kept);
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	job_free(j);
 	put_checkpoint("notes", &kept);
 	j = again(&by_note);
 	/* the tables were right before: one row more in every group shows what the job has of it */
 	world_sql(&w, "INSERT INTO shop.orders (id, status, note) SELECT 20000 + row_number() OVER (), 'more', note FROM "
 		"(SELECT DISTINCT note FROM shop.orders) g");
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	assert_string_equal(status_of(j).from, "checkpoint");
 	world_verify(&w, j);
 	job_free(j);
@@ -319,7 +313,7 @@ static void a_damaged_checkpoint_is_done_without(void **state)
 			bad.len = i == 6 ? whole.len / 2 : 5;
 		put_checkpoint("notes", &bad);
 		j = again(&by_note);
-		settle(j, &by_note);
+		workload_settle(&l, j, &by_note);
 		assert_string_equal(status_of(j).from, "log");
 		job_free(j);
 	}
@@ -333,7 +327,7 @@ static void a_target_behind_the_checkpoint_is_brought_on_from_the_snapshot(void 
 {
 	struct job *j = begin(&by_note, 500);
 
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	job_free(j);
 	world_sql(&w, "CREATE TABLE old_rows AS TABLE kept.notes; CREATE TABLE old_position AS TABLE walmill.job_position");
 	j = again(&by_note);
@@ -343,7 +337,7 @@ static void a_target_behind_the_checkpoint_is_brought_on_from_the_snapshot(void 
 	world_sql(&w, "TRUNCATE kept.notes, walmill.job_position; INSERT INTO kept.notes TABLE old_rows; "
 		"INSERT INTO walmill.job_position TABLE old_position");
 	j = again(&by_note);
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	assert_string_equal(status_of(j).from, "log");
 	job_free(j);
 	world_stop(&w);
@@ -370,7 +364,7 @@ static void the_log_is_kept_from_the_checkpoint_on_and_a_lost_log_is_made_up_for
 	err_clear(&err);
 	must(log_trim(w.log, part, -1, true, &err), &err);
 	j = again(&by_note);
-	settle(j, &by_note);
+	workload_settle(&l, j, &by_note);
 	assert_string_equal(status_of(j).from, "tables");
 	world_verify(&w, j);
 	job_free(j);

@@ -21,30 +21,6 @@ enum { WAIT_US = 30000000, STEP_US = 10000 };
 static struct world w;
 static struct workload l;
 
-static void begin(const char *more_config)
-{
-	world_start(&w, workload_schema, WORKLOAD_TABLES);
-	workload_init(&l, &w);
-	snprintf(w.connector_json + strlen(w.connector_json) - 1, 256, "%s}", more_config);
-}
-
-static const struct workload_view *view_of_name(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < workload_nviews; i++)
-		if (strcmp(workload_views[i].name, name) == 0)
-			return &workload_views[i];
-	fail_msg("no view %s", name);
-	return NULL;
-}
-
-static void settle(struct job *j, const struct workload_view *v)
-{
-	workload_wait(&l, j, workload_mark(&l));
-	workload_compare(&l, v);
-}
-
 /* The command is taken up by the job's thread: until then the job is what it was. */
 static void resume(struct job *j)
 {
@@ -98,12 +74,12 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id IN (1001, 1002); ");
 	WAIT_UNTIL(proxy_cuts(proxy) == nth, "no COMMIT came through the proxy");
 	world_wait_job(&w, j, JOB_RUNNING);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	/* each changed row was written once: by the transaction whose answer was lost, or by the one after the one that was lost itself */
 	expect_cell("1001 1, 1002 1", "SELECT string_agg(id || ' ' || n, ', ' ORDER BY id) FROM (SELECT id, count(*) AS n FROM kept.seen "
 		"GROUP BY id) s");
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1003; ");
-	settle(j, v);
+	workload_settle(&l, j, v);
 	expect_cell("1", "SELECT count(*) FROM kept.seen WHERE id = 1003");
 	expect_cell("3", "SELECT count(*) FROM kept.seen");
 	job_status(j, &after);
@@ -115,12 +91,12 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 
 static void a_lost_commit_is_neither_done_twice_nor_left_out(void **state)
 {
-	const struct workload_view *v = view_of_name("filter");
+	const struct workload_view *v = workload_view_of("filter");
 	struct proxy *proxy;
 	struct job *j;
 	char port[16];
 
-	begin("");
+	workload_begin(&l, &w, "");
 	proxy = proxy_start(pgtemp_port(w.server));
 	snprintf(port, sizeof(port), "%d", proxy_port(proxy));
 	mem_free(w.env.target.port);
@@ -129,7 +105,7 @@ static void a_lost_commit_is_neither_done_twice_nor_left_out(void **state)
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) SELECT g, 'mine', 20 FROM generate_series(1001, 1003) g");
 	world_connect(&w);
 	j = workload_job(&l, v);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	world_sql(&w,
 		"CREATE TABLE kept.seen (id bigint); CREATE FUNCTION kept.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO kept.seen "
 		"VALUES (NEW.id); RETURN NEW; END'; CREATE TRIGGER see AFTER INSERT OR UPDATE ON kept.filter FOR EACH ROW EXECUTE FUNCTION "
@@ -146,35 +122,35 @@ static void a_lost_commit_is_neither_done_twice_nor_left_out(void **state)
 
 static void the_older_of_two_owners_stops_and_tables_stay_exact(void **state)
 {
-	const struct workload_view *v = view_of_name("filter");
+	const struct workload_view *v = workload_view_of("filter");
 	struct job_status s;
 	struct job *a, *b;
 	char *text;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 30);
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) SELECT g, 'mine', 20 FROM generate_series(1001, 1003) g");
 	world_connect(&w);
 	a = workload_job(&l, v);
-	settle(a, v);
+	workload_settle(&l, a, v);
 	assert_true(asprintf(&text, "INSERT INTO kept.%s %s;", v->name, v->query) > 0);
 	b = job_new(&w.env, v->name, view_str(text), NULL);
 	free(text);
-	settle(b, v);
+	workload_settle(&l, b, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1001");
 	world_wait_job(&w, a, JOB_FAILED);
 	job_status(a, &s);
 	assert_non_null(strstr(s.error.text, "no longer owned"));
-	settle(b, v);
+	workload_settle(&l, b, v);
 	/* the other way round */
 	resume(a);
-	settle(a, v);
+	workload_settle(&l, a, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1002");
 	world_wait_job(&w, b, JOB_FAILED);
 	job_status(b, &s);
 	assert_non_null(strstr(s.error.text, "no longer owned"));
 	workload_run(&l, 20);
-	settle(a, v);
+	workload_settle(&l, a, v);
 	world_verify(&w, a);
 	job_free(a);
 	job_free(b);
@@ -199,10 +175,10 @@ static void trim(const char *topic)
 
 static void a_job_over_a_trimmed_topic_begins_with_the_tables(void **state)
 {
-	const struct workload_view *v = view_of_name("three_joined_grouped"), *whole = view_of_name("every_type");
+	const struct workload_view *v = workload_view_of("three_joined_grouped"), *whole = workload_view_of("every_type");
 	struct job *j, *k;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 60);
 	world_connect(&w);
 	world_wait_connector(&w, workload_mark(&l));
@@ -213,8 +189,8 @@ static void a_job_over_a_trimmed_topic_begins_with_the_tables(void **state)
 	j = workload_job(&l, v);
 	k = workload_job(&l, whole);
 	workload_run(&l, 30);
-	settle(j, v);
-	settle(k, whole);
+	workload_settle(&l, j, v);
+	workload_settle(&l, k, whole);
 	/* also when what it had read is taken away while it stands still */
 	job_pause(j);
 	world_wait_job(&w, j, JOB_PAUSED);
@@ -222,7 +198,7 @@ static void a_job_over_a_trimmed_topic_begins_with_the_tables(void **state)
 	world_wait_connector(&w, workload_mark(&l));
 	trim("app.shop.items");
 	resume(j);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	world_verify(&w, j);
 	world_verify(&w, k);
 	job_free(j);
@@ -280,7 +256,7 @@ static void source_and_target_may_be_two_servers_with_settings_of_their_own(void
 	char text[512];
 	size_t i;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	world_sql(&w, "ALTER DATABASE app SET timezone = 'America/New_York'; ALTER DATABASE app SET datestyle = 'German'");
 	if (pgtemp_start(&other, &options, &err))
 		fail_msg("%s", err.text);
@@ -485,17 +461,17 @@ static void verify_waits_for_transactions_and_none_for_it(void **state)
 {
 	struct verify_call v = {.text = BUF_INIT(1 << 20), .err = ERR_INIT};
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 30);
 	world_connect(&w);
 	v.job = workload_job(&l, &around);
-	settle(v.job, &around);
+	workload_settle(&l, v.job, &around);
 	cut_between_transactions(begin_verify, &v);
 	thread_join(&v.thread);
 	if (v.rc || !v.verdict.equal)
 		fail_msg("%s\n%s", v.err.text, buf_cstr(&v.text));
 	assert_true(v.verdict.rows > 0);
-	settle(v.job, &around);
+	workload_settle(&l, v.job, &around);
 	buf_release(&v.text);
 	job_free(v.job);
 	world_stop(&w);
@@ -510,13 +486,13 @@ static void a_first_snapshot_waits_for_transactions_and_none_for_it(void **state
 {
 	struct job *j;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 30);
 	cut_between_transactions(begin_connector, NULL);
 	j = workload_job(&l, &around);
-	settle(j, &around);
+	workload_settle(&l, j, &around);
 	world_sql(&w, "UPDATE shop.orders SET extra = 2, amount = 30 WHERE id = 2001");
-	settle(j, &around);
+	workload_settle(&l, j, &around);
 	world_verify(&w, j);
 	job_free(j);
 	world_stop(&w);
@@ -531,12 +507,12 @@ static void a_backfill_waits_for_transactions_and_none_for_it(void **state)
 {
 	struct job *j;
 
-	begin(",\"snapshot.mode\":\"no_data\"");
+	workload_begin(&l, &w, ",\"snapshot.mode\":\"no_data\"");
 	workload_run(&l, 30);
 	world_connect(&w);
 	world_wait_connector(&w, workload_mark(&l));
 	cut_between_transactions(begin_job, &j);
-	settle(j, &around);
+	workload_settle(&l, j, &around);
 	world_verify(&w, j);
 	job_free(j);
 	world_stop(&w);
@@ -547,18 +523,18 @@ static void a_backfill_waits_for_transactions_and_none_for_it(void **state)
 /* An array's lower bound, always; what is far from 1970 in nanoseconds. */
 static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_it(void **state)
 {
-	const struct workload_view *v = view_of_name("every_type");
+	const struct workload_view *v = workload_view_of("every_type");
 	static const char *const values[] = {"nums = '[0:1]={1,2}'", "at = '9999-12-31'", "kinds = '[3:3]={opened}'"};
 	struct job_status s;
 	struct job *j;
 	size_t i;
 
-	begin(",\"time.precision.mode\":\"nanoseconds\"");
+	workload_begin(&l, &w, ",\"time.precision.mode\":\"nanoseconds\"");
 	l.tame = true;
 	world_sql(&w, "INSERT INTO shop.events (id, order_id, nums) SELECT md5(g::text)::uuid, g, '{7}' FROM generate_series(1, 5) g");
 	world_connect(&w);
 	j = workload_job(&l, v);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		world_sql(&w, "DROP TABLE IF EXISTS kept.before; CREATE TABLE kept.before AS TABLE kept.every_type");
 		world_sql(&w, "BEGIN; UPDATE shop.events SET small = 1; UPDATE shop.events SET %s WHERE order_id = 3; COMMIT", values[i]);
@@ -568,13 +544,13 @@ static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_
 		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type "
 			"EXCEPT ALL TABLE kept.before)) x");
 		resume(j);
-		settle(j, v);
+		workload_settle(&l, j, v);
 		world_sql(&w, "UPDATE shop.events SET small = 2");
 		/* the row still has it, and every event of it says so little */
 		world_wait_job(&w, j, JOB_FAILED);
 		world_sql(&w, "UPDATE shop.events SET nums = '{1}', at = '2024-01-01', kinds = NULL");
 		resume(j);
-		settle(j, v);
+		workload_settle(&l, j, v);
 		world_verify(&w, j);
 	}
 	job_free(j);
@@ -585,25 +561,25 @@ static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_
 
 static void a_label_added_to_an_enum_is_in_its_place_at_once(void **state)
 {
-	const struct workload_view *ordered = view_of_name("kinds_ordered"), *whole = view_of_name("every_type");
+	const struct workload_view *ordered = workload_view_of("kinds_ordered"), *whole = workload_view_of("every_type");
 	struct job *j, *k;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 60);
 	world_connect(&w);
 	j = workload_job(&l, ordered);
 	k = workload_job(&l, whole);
-	settle(j, ordered);
-	settle(k, whole);
+	workload_settle(&l, j, ordered);
+	workload_settle(&l, k, whole);
 	world_sql(&w, "ALTER TYPE shop.kind ADD VALUE 'asked' BEFORE 'zipped'");
 	world_sql(&w, "INSERT INTO shop.events (id, order_id, kind, prior) VALUES (md5('asked')::uuid, 1, 'asked', 'asked'), "
 		"(md5('a2')::uuid, 2, 'opened', 'asked')");
 	world_sql(&w, "UPDATE shop.events SET prior = 'asked' WHERE kind = 'zipped'");
-	settle(j, ordered);
-	settle(k, whole);
+	workload_settle(&l, j, ordered);
+	workload_settle(&l, k, whole);
 	workload_run(&l, 20);
-	settle(j, ordered);
-	settle(k, whole);
+	workload_settle(&l, j, ordered);
+	workload_settle(&l, k, whole);
 	world_verify(&w, j);
 	job_free(j);
 	job_free(k);
@@ -632,20 +608,20 @@ static void a_column_retyped_or_dropped_stops_the_job_before_that_and_submitting
 	static const struct workload_view without = {"filter", "id",
 		"SELECT id, customer_id, status, amount, score, created_at, NULL::text AS note FROM shop.orders WHERE status <> 'draft' AND "
 		"amount > 10"};
-	const struct workload_view *v = view_of_name("filter");
+	const struct workload_view *v = workload_view_of("filter");
 	struct job *j;
 	char *text;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 60);
 	world_connect(&w);
 	j = workload_job(&l, v);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	expect_stopped(j, "\"amount\"", "ALTER TABLE shop.orders ALTER COLUMN amount TYPE numeric(14,3)");
 	resume(j);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = 77.01 WHERE id = 3001");
-	settle(j, v);
+	workload_settle(&l, j, v);
 	expect_stopped(j, "\"note\"", "ALTER TABLE shop.orders DROP COLUMN note");
 	/* what the job was made for is not there any more */
 	job_resume(j);
@@ -654,9 +630,9 @@ static void a_column_retyped_or_dropped_stops_the_job_before_that_and_submitting
 	assert_true(asprintf(&text, "INSERT INTO kept.filter %s;", without.query) > 0);
 	j = job_new(&w.env, "filter", view_str(text), NULL);
 	free(text);
-	settle(j, &without);
+	workload_settle(&l, j, &without);
 	world_sql(&w, "UPDATE shop.orders SET amount = 78.01 WHERE id = 3001");
-	settle(j, &without);
+	workload_settle(&l, j, &without);
 	world_verify(&w, j);
 	job_free(j);
 	world_stop(&w);

@@ -16,30 +16,6 @@
 static struct world w;
 static struct workload l;
 
-static void begin(const char *more_config)
-{
-	world_start(&w, workload_schema, WORKLOAD_TABLES);
-	workload_init(&l, &w);
-	snprintf(w.connector_json + strlen(w.connector_json) - 1, 256, "%s}", more_config);
-}
-
-static const struct workload_view *view_of_name(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < workload_nviews; i++)
-		if (strcmp(workload_views[i].name, name) == 0)
-			return &workload_views[i];
-	fail_msg("no view %s", name);
-	return NULL;
-}
-
-static void settle(struct job *j, const struct workload_view *v)
-{
-	workload_wait(&l, j, workload_mark(&l));
-	workload_compare(&l, v);
-}
-
 static void without_a_snapshot_in_the_log_jobs_begin_with_the_tables(void **state)
 {
 	static const char *const names[] = {"three_joined_grouped", "any_numeric", "float_ends", "union_all", "local_days", "whole"};
@@ -47,16 +23,16 @@ static void without_a_snapshot_in_the_log_jobs_begin_with_the_tables(void **stat
 	struct job *jobs[6];
 	unsigned i;
 
-	begin(",\"snapshot.mode\":\"no_data\"");
+	workload_begin(&l, &w, ",\"snapshot.mode\":\"no_data\"");
 	workload_run(&l, 80);
 	world_connect(&w);
 	for (i = 0; i < 6; i++) {
-		views[i] = view_of_name(names[i]);
+		views[i] = workload_view_of(names[i]);
 		jobs[i] = workload_job(&l, views[i]);
 		workload_run(&l, 10); /* while it reads */
 	}
 	for (i = 0; i < 6; i++)
-		settle(jobs[i], views[i]);
+		workload_settle(&l, jobs[i], views[i]);
 	for (i = 0; i < 6; i++)
 		job_pause(jobs[i]);
 	workload_run(&l, 20);
@@ -64,7 +40,7 @@ static void without_a_snapshot_in_the_log_jobs_begin_with_the_tables(void **stat
 		job_resume(jobs[i]);
 	workload_run(&l, 20);
 	for (i = 0; i < 6; i++) {
-		settle(jobs[i], views[i]);
+		workload_settle(&l, jobs[i], views[i]);
 		world_verify(&w, jobs[i]);
 		job_free(jobs[i]);
 	}
@@ -75,27 +51,27 @@ static void without_a_snapshot_in_the_log_jobs_begin_with_the_tables(void **stat
 static void a_column_added_with_a_default_is_seen_by_new_and_old_jobs(void **state)
 {
 	static const struct workload_view later = {"later", "id", "SELECT id, status, colour, made FROM shop.orders WHERE colour IS NOT NULL"};
-	const struct workload_view *earlier = view_of_name("filter");
+	const struct workload_view *earlier = workload_view_of("filter");
 	struct job *a, *b;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 60);
 	world_connect(&w);
 	a = workload_job(&l, earlier);
-	settle(a, earlier);
+	workload_settle(&l, a, earlier);
 	world_sql(&w, "ALTER TABLE shop.orders ADD COLUMN colour text DEFAULT 'red', ADD COLUMN made timestamptz DEFAULT now()");
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) VALUES (1000, 'new', 20), (1001, 'draft', 20)");
-	settle(a, earlier);
+	workload_settle(&l, a, earlier);
 	b = workload_job(&l, &later);
-	settle(b, &later);
+	workload_settle(&l, b, &later);
 	world_sql(&w, "UPDATE shop.orders SET colour = NULLIF(colour, 'red') WHERE id %% 2 = 0");
 	workload_mark(&l);
-	settle(a, earlier);
-	settle(b, &later);
+	workload_settle(&l, a, earlier);
+	workload_settle(&l, b, &later);
 	job_free(b);
 	b = job_new(&w.env, "later",
 		view_str("INSERT INTO kept.later SELECT id, status, colour, made FROM shop.orders WHERE colour IS NOT NULL;"), NULL);
-	settle(b, &later);
+	workload_settle(&l, b, &later);
 	job_free(a);
 	job_free(b);
 	world_stop(&w);
@@ -103,7 +79,7 @@ static void a_column_added_with_a_default_is_seen_by_new_and_old_jobs(void **sta
 
 static void verify_finds_what_hands_changed_and_repair_mends_it(void **state)
 {
-	const struct workload_view *v = view_of_name("grouped");
+	const struct workload_view *v = workload_view_of("grouped");
 	struct buf text = BUF_INIT(1 << 20);
 	struct job_verdict verdict;
 	struct err err = ERR_INIT;
@@ -112,12 +88,12 @@ static void verify_finds_what_hands_changed_and_repair_mends_it(void **state)
 	struct job *j;
 	int i;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	workload_run(&l, 60);
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) VALUES (1000, 'mine', 20)");
 	world_connect(&w);
 	j = workload_job(&l, v);
-	settle(j, v);
+	workload_settle(&l, j, v);
 	/* one after another without a pause: the next hold comes while the job leaves the last one */
 	for (i = 0; i < 10; i++)
 		world_verify(&w, j);
@@ -139,9 +115,9 @@ static void verify_finds_what_hands_changed_and_repair_mends_it(void **state)
 			break;
 		wake_wait(&w.wake, seen, 10000);
 	} while (true); /* meson's time limit ends it */
-	settle(j, v);
+	workload_settle(&l, j, v);
 	world_sql(&w, "UPDATE shop.orders SET amount = 21 WHERE id = 1000");
-	settle(j, v);
+	workload_settle(&l, j, v);
 	world_verify(&w, j);
 	buf_release(&text);
 	job_free(j);
@@ -155,11 +131,11 @@ static void a_value_that_fails_degrades_the_job_until_it_is_gone(void **state)
 	struct job *j;
 	char *n;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) SELECT i, 'open', i FROM generate_series(1, 5) i");
 	world_connect(&w);
 	j = workload_job(&l, &v);
-	settle(j, &v);
+	workload_settle(&l, j, &v);
 	world_sql(&w, "BEGIN; DELETE FROM shop.orders WHERE id = 5; UPDATE shop.orders SET amount = 0 WHERE id = 3; COMMIT");
 	world_wait_job(&w, j, JOB_DEGRADED);
 	n = world_value(&w, "SELECT count(*) FROM kept.ratios"); /* nothing of a transaction that fails */
@@ -170,7 +146,7 @@ static void a_value_that_fails_degrades_the_job_until_it_is_gone(void **state)
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) VALUES (6, 'open', 6)");
 	world_sql(&w, "UPDATE shop.orders SET amount = 8 WHERE id = 3");
 	world_wait_job(&w, j, JOB_RUNNING);
-	settle(j, &v);
+	workload_settle(&l, j, &v);
 	world_verify(&w, j);
 	job_free(j);
 	world_stop(&w);
@@ -238,7 +214,7 @@ static void days_end_at_local_midnight_also_when_clocks_change(void **state)
 	struct job *j;
 	size_t i;
 
-	begin("");
+	workload_begin(&l, &w, "");
 	ops = *io_system()->ops;
 	ops.now_us = clock_read;
 	w.env.io = &frozen;

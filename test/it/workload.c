@@ -403,6 +403,24 @@ void workload_init(struct workload *l, struct world *w)
 	l->random = (l->random + 1) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
+void workload_begin(struct workload *l, struct world *w, const char *more_config)
+{
+	world_start(w, workload_schema, WORKLOAD_TABLES);
+	workload_init(l, w);
+	snprintf(w->connector_json + strlen(w->connector_json) - 1, 256, "%s}", more_config);
+}
+
+const struct workload_view *workload_view_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < workload_nviews; i++)
+		if (strcmp(workload_views[i].name, name) == 0)
+			return &workload_views[i];
+	fail_msg("no view %s", name);
+	return NULL;
+}
+
 void workload_run(struct workload *l, unsigned transactions)
 {
 	while (transactions--)
@@ -466,4 +484,10 @@ void workload_compare(struct workload *l, const struct workload_view *v)
 		fail_msg("%s differs from its query:\n%s", v->name, text);
 	free(text);
 	free(sql);
+}
+
+void workload_settle(struct workload *l, struct job *j, const struct workload_view *v)
+{
+	workload_wait(l, j, workload_mark(l));
+	workload_compare(l, v);
 }

@@ -29,6 +29,9 @@ struct workload {
 };
 
 void workload_init(struct workload *l, struct world *w);
+/* A world with the workload's schema, and a workload in it; more_config: further keys of the connector, beginning with a comma, or "". */
+void workload_begin(struct workload *l, struct world *w, const char *more_config);
+const struct workload_view *workload_view_of(const char *name);
 void workload_run(struct workload *l, unsigned transactions);
 uint32_t workload_below(struct workload *l, uint32_t n);
 
@@ -40,5 +43,7 @@ lsn_t workload_mark(struct workload *l);
  * duplicates. */
 void workload_wait(struct workload *l, struct job *j, lsn_t mark);
 void workload_compare(struct workload *l, const struct workload_view *v);
+/* Mark, wait, compare. */
+void workload_settle(struct workload *l, struct job *j, const struct workload_view *v);
 
 #endif
