@@ -28,7 +28,7 @@
 	X(SET_KAFKA_CONNECTIONS, "kafka.max_connections", INT, "1000", "1", "100000", NULL, START, \
 		"Connections of Kafka clients at one time. The next one is closed at once.") \
 	X(SET_KAFKA_REQUEST_BYTES, "kafka.request_bytes", BYTES, "32MiB", "64KiB", "256MiB", NULL, START, \
-		"The largest request of a Kafka client. The connection of a larger one is closed.") \
+		"The largest request of a Kafka client, at most half of `kafka.memory`. The connection of a larger one is closed.") \
 	X(SET_KAFKA_MEMORY, "kafka.memory", BYTES, "256MiB", "16MiB", NULL, NULL, START, \
 		"What requests of Kafka clients and their answers may take at one time. Beyond it, requests above 64 KiB are not read until " \
 		"there is room.") \

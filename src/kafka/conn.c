@@ -41,38 +41,45 @@ void kafka_discharge(struct kafka *k, size_t bytes)
 	atomic_store_explicit(&k->stats_memory, k->memory + k->group_bytes, memory_order_relaxed);
 }
 
+static void admitted(struct conn *c, size_t size)
+{
+	c->admitted = size;
+	kafka_charge(c->k, size);
+}
+
+static bool fits(const struct kafka *k, size_t size)
+{
+	return k->memory == 0 || k->memory + size <= k->o.memory_bytes;
+}
+
+/* In order: while one waits for memory, the next large one waits behind it. */
 static bool admit(struct conn *c, size_t size)
 {
 	struct kafka *k = c->k;
 
-	if (size > FREE_BYTES && k->memory > 0 && k->memory + size > k->o.memory_bytes) {
-		if (!c->starved) {
-			c->starved = true;
-			c->next_starved = NULL;
-			*k->starved_end = c;
-			k->starved_end = &c->next_starved;
-		}
-		return false;
+	if (size <= FREE_BYTES || (!k->starved && fits(k, size))) {
+		admitted(c, size);
+		return true;
 	}
-	c->admitted = size;
-	kafka_charge(k, size);
-	return true;
+	c->starved = true;
+	c->wanted = size;
+	c->next_starved = NULL;
+	*k->starved_end = c;
+	k->starved_end = &c->next_starved;
+	return false;
 }
 
-/* Memory has become free: the first of those that wait look again. */
 static void feed_starved(struct kafka *k)
 {
-	while (k->starved) {
+	while (k->starved && fits(k, k->starved->wanted)) {
 		struct conn *c = k->starved;
 
-		if (k->memory > 0 && k->memory + FREE_BYTES > k->o.memory_bytes)
-			return;
 		k->starved = c->next_starved;
 		if (!k->starved)
 			k->starved_end = &k->starved;
 		c->starved = false;
+		admitted(c, c->wanted);
 		conn_touch(c);
-		return; /* one a round: what it takes is known only then */
 	}
 }
 

@@ -29,7 +29,7 @@ struct kafka_options {
 	struct kafka_address advertised; /* what Metadata names; host NULL or "": the address that the client connected to */
 	bool auto_create;            /* topics that a client names in Metadata */
 	uint32_t partitions;         /* of a topic created without a number */
-	size_t request_bytes;        /* the largest request; a larger one closes its connection */
+	size_t request_bytes;        /* the largest request, at most half of memory_bytes; a larger one closes its connection */
 	size_t memory_bytes;         /* requests and answers held at one time, of all connections, beyond 64 KiB each */
 	unsigned connections;        /* at one time; the next one is closed at once */
 	int64_t idle_us;             /* a connection without a request for so long is closed */

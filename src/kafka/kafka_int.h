@@ -107,6 +107,7 @@ struct conn {
 	struct conn *next_dirty, *next_starved;
 	struct buf rx;
 	size_t rx_at;                /* consumed */
+	size_t wanted;               /* starved: the size of that frame */
 	size_t admitted;             /* size of the frame that is coming in, charged; 0: none yet */
 	struct request *first, **last; /* not yet sent, in order */
 	unsigned n_requests;

@@ -229,8 +229,14 @@ static void kafka_free(struct kafka *k)
 
 int kafka_start(const struct kafka_options *o, struct kafka **ret, struct err *err)
 {
-	struct kafka *k = mem_zalloc(sizeof(*k));
+	struct kafka *k;
 
+	if (o->request_bytes > o->memory_bytes / 2) {
+		err_set(err, ERR_INVALID, "the largest Kafka request, %zu bytes, is more than half of the memory for them all, %zu",
+			o->request_bytes, o->memory_bytes);
+		return err_hint(err, "Raise kafka.memory, or lower kafka.request_bytes.");
+	}
+	k = mem_zalloc(sizeof(*k));
 	kafka_apis_init();
 	k->o = *o;
 	k->io = o->io;

@@ -50,6 +50,14 @@ def run(command, text=None, timeout=60):
     return done.stdout
 
 
+def fetched(command, timeout):
+    """Whether a registry gave what the command asks for; that it did not is nobody's failure here."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return 3
+
+
 # ---- kcat ----
 
 def kcat(walmill, *arguments, text=None):
@@ -158,9 +166,7 @@ def kafkajs_script(walmill):
     directory = walmill.directory + "/kafkajs"
     os.makedirs(directory)
     shutil.copy(HERE / "kafkajs.js", directory)
-    fetched = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", directory, "kafkajs@2.2.4"],
-                             capture_output=True, text=True, timeout=120, check=False)
-    if fetched.returncode != 0:
+    if fetched(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", directory, "kafkajs@2.2.4"], 100) != 0:
         print("kafkajs: skipped, npm could not fetch it")
         return
     print(run(["node", directory + "/kafkajs.js", walmill.address], timeout=120), end="")
@@ -168,7 +174,7 @@ def kafkajs_script(walmill):
 
 def java_tools(walmill):
     script = str(HERE.parent.parent / "scripts" / "kafka-tool.sh")
-    if subprocess.run([script, "topics", "--version"], capture_output=True, timeout=230, check=False).returncode == 3:
+    if fetched([script, "topics", "--version"], 150) == 3:
         print("java: skipped, Maven could not fetch the tools")
         return
 

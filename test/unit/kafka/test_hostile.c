@@ -135,6 +135,39 @@ static void claims_are_not_believed(void **state)
 	others_are_served();
 }
 
+/* More large requests than memory has room for: in turn, and all of them. */
+static void large_requests_take_turns(void **state)
+{
+	enum { N = 10, SIZE = 7 << 20, PART = 100 << 10 };
+	struct produce_request_topic_partition p = {0, view_of(mem_zalloc(SIZE), SIZE)};
+	struct produce_request_topic t = {view_str("t"), &p, 1};
+	struct produce_request req = {.acks = -1, .timeout_ms = 10000, .topics = &t, .n_topics = 1};
+	struct buf b = BUF_INIT(SIZE + 1000);
+	struct client c[N];
+	unsigned i;
+
+	buf_put(&b, "\0\0\0\0" "\0\0" "\0\7" "\0\0\0\1" "\xff\xff", 14);
+	wire_encode(&wire_produce_request, 7, false, &req, &b);
+	put_be32(b.ptr, (uint32_t)b.len - 4);
+	for (i = 0; i < N; i++) {
+		client_open(&c[i], port);
+		client_send_bytes(&c[i], b.ptr, PART);
+	}
+	for (i = 0; i < N; i++) {
+		struct produce_response *out;
+
+		client_send_bytes(&c[i], b.ptr + PART, b.len - PART);
+		out = client_receive(&c[i], KAFKA_PRODUCE, 7, 1);
+		assert_int_equal(out->topics[0].partitions[0].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+		assert_true(memory() <= MEMORY + CONNECTIONS * (64 << 10));
+	}
+	for (i = 0; i < N; i++)
+		client_close(&c[i]);
+	mem_free((void *)(uintptr_t)p.records.ptr);
+	buf_release(&b);
+	others_are_served();
+}
+
 static void the_connection_limit_holds(void **state)
 {
 	struct client c[CONNECTIONS], over;
@@ -320,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(frames_that_cannot_be_read_close_their_connection),
 		TEST(claims_are_not_believed),
+		TEST(large_requests_take_turns),
 		TEST(the_connection_limit_holds),
 		TEST(a_bomb_does_not_go_off),
 		TEST(answers_that_nobody_takes_are_bounded),
