@@ -38,6 +38,9 @@ static int put_job(void *arg, const struct registry_job *j)
 	ROW("walmill_job_rows_written_total", s.counts.rows_written);
 	ROW("walmill_job_writes_total", s.counts.writes);
 	ROW("walmill_job_state_bytes", s.state_bytes);
+	ROW("walmill_job_checkpoints_total", s.counts.checkpoints);
+	ROW("walmill_job_checkpoints_failed_total", s.checkpoint.failed);
+	ROW("walmill_job_checkpoint_timestamp_seconds", s.checkpoint.at_us / 1000000);
 	ROW("walmill_job_running", s.state == JOB_RUNNING);
 	ROW("walmill_job_failed", s.state == JOB_FAILED || s.state == JOB_DEGRADED);
 #undef ROW

@@ -50,10 +50,25 @@ static const char *flink_state(enum job_state s)
 	return names[s];
 }
 
+static void put_checkpoint(struct buf *b, const struct job_status *s)
+{
+	const struct job_checkpoint *c = &s->checkpoint;
+
+	js_put_key(b, "checkpoint");
+	buf_printf(b, "{\"made\":%llu,\"failed\":%llu,\"at_us\":%lld,\"took_us\":%lld,\"rows\":%llu,\"bytes\":%llu,\"unit\":%llu",
+		(unsigned long long)s->counts.checkpoints, (unsigned long long)c->failed, (long long)c->at_us, (long long)c->took_us,
+		(unsigned long long)c->rows, (unsigned long long)c->bytes, (unsigned long long)c->unit);
+	if (c->error.code) {
+		js_put_key(b, "error");
+		js_put_str(b, c->error.text);
+	}
+	buf_putc(b, '}');
+}
+
 static void put_own(struct buf *b, const struct registry_job *j, const struct job_status *s)
 {
 	js_put_key(b, "walmill");
-	buf_printf(b, "{\"state\":\"%s\",\"step\":\"%s\"", job_state_name(s->state), s->step);
+	buf_printf(b, "{\"state\":\"%s\",\"step\":\"%s\",\"from\":\"%s\"", job_state_name(s->state), s->step, s->from);
 	js_put_key(b, "connector");
 	js_put_str(b, s->connector);
 	js_put_key(b, "position");
@@ -64,6 +79,7 @@ static void put_own(struct buf *b, const struct registry_job *j, const struct jo
 		(unsigned long long)s->counts.units, (unsigned long long)s->counts.records, (unsigned long long)s->counts.rows_written,
 		(unsigned long long)s->counts.writes, (unsigned long long)s->counts.ticks, s->state_bytes, (unsigned long long)s->source_rows,
 		(unsigned long long)s->result_rows, (long long)s->lag_us, (long long)s->source_us, (unsigned long long)s->next_unit);
+	put_checkpoint(b, s);
 	if (s->error.code) {
 		js_put_key(b, "error");
 		js_put_str(b, s->error.text);

@@ -10,6 +10,7 @@ binaries and psql.
 Run by meson (suite it); ends with 77 (skipped) on a machine without PostgreSQL.
 """
 import glob
+import json
 import os
 import pwd
 import random
@@ -144,6 +145,7 @@ class Walmill:
         self.options, self.log = [], open(os.path.join(top, "walmill.log"), "ab")
         for name in ("connect", "jobs", "api", "kafka", "console"):
             self.options += ["--set", "%s.listen=%s" % (name, "127.0.0.1:%d" % free_port())]
+        self.options += ["--set", "job.checkpoint.interval=100ms"]
         self.options += ["--data", os.path.join(top, "walmill"), "--source", server.dsn(), "--target", server.dsn()]
         self.child = None
 
@@ -235,6 +237,19 @@ def drill(top):
         writer.join()
         wait_running(walmill, ["pairs", "interventions"])
         wait_equal(server, walmill)
+        # one more, when there surely is a checkpoint: the job begins with it
+        def made(done):
+            return done.returncode == 0 and all(j["walmill"]["checkpoint"]["made"] > 0 for j in json.loads(done.stdout)["jobs"])
+
+        server.sql("INSERT INTO shop.left_side VALUES (1000, 1, 1, 1); UPDATE public.interventions SET latitude = 40.1 WHERE id = 1")
+        walmill.tool_until("checkpoints", "job", "list", "--json", good=made)
+        walmill.kill()
+        walmill.start()
+        wait_running(walmill, ["pairs", "interventions"])
+        wait_equal(server, walmill)
+        for job in json.loads(walmill.tool("job", "list", "--json").stdout)["jobs"]:
+            if job["walmill"]["from"] != "checkpoint":
+                raise SystemExit("job %s began from the %s" % (job["name"], job["walmill"]["from"]))
         n = server.sql("SELECT count(*) FROM shop.left_side")
         print("%d transactions, %d kills, %d crashes; %s rows; equal" % (writer.sent, KILLS, CRASHES, n))
         if int(n) < 20:
