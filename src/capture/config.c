@@ -279,6 +279,11 @@ static void read_source(struct config_reader *r)
 {
 	struct connector_config *c = r->config;
 
+	if (r->source && !config_get(r, "database.hostname").ptr && !config_get(r, "database.user").ptr &&
+		!config_get(r, "database.dbname").ptr) {
+		pg_params_copy(&c->source, r->source);
+		return;
+	}
 	config_required(r, "database.hostname");
 	config_required(r, "database.user");
 	config_required(r, "database.dbname");
@@ -439,9 +444,14 @@ bool capture_dialect_parse(struct view text, enum capture_dialect *ret)
 	return true;
 }
 
-int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, struct connector_config **ret, struct err *err)
+int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
+	struct connector_config **ret, struct err *err)
 {
-	struct config_reader r = {.config = mem_zalloc(sizeof(*r.config)), .values = MAP_INIT, .asked = MAP_INIT, .faults = BUF_INIT(1 << 20)};
+	struct config_reader r = {.config = mem_zalloc(sizeof(*r.config)),
+		.source = source,
+		.values = MAP_INIT,
+		.asked = MAP_INIT,
+		.faults = BUF_INIT(1 << 20)};
 	struct view given;
 	int rc = -1;
 

@@ -79,10 +79,11 @@ struct connector_config {
 
 /*
  * Reads {"key":"value",...} (numbers and booleans are taken as their text). ERR_INVALID with every fault that was found, one a
- * line in the detail, in Connect's words where Connect has them; ERR_UNSUPPORTED when a key is refused.
+ * line in the detail, in Connect's words where Connect has them; ERR_UNSUPPORTED when a key is refused. `source` (may be NULL) is what a
+ * configuration that names no server (no key database.hostname, .user or .dbname) connects to; it is copied.
  */
-int connector_config_read(
-	struct view json, struct view name, enum capture_dialect dialect, struct connector_config **ret, struct err *err) WM_MUST_USE;
+int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
+	struct connector_config **ret, struct err *err) WM_MUST_USE;
 void connector_config_free(struct connector_config *c);
 
 /* Whether a table is captured under this configuration. */

@@ -7,6 +7,7 @@
 
 struct config_reader {
 	struct connector_config *config;
+	const struct pg_params *source;   /* of a configuration that names no server; or NULL */
 	struct map values;      /* key -> struct view * in the arena */
 	struct map asked;       /* keys that somebody asked for */
 	struct buf faults;      /* a line each */

@@ -13,8 +13,8 @@
 	X(SET_DATA, "data", STRING, "/var/lib/walmill", NULL, NULL, NULL, START, \
 		"Directory of the log, checkpoints and state. It is made with mode 0700; one process at a time uses it.") \
 	X(SET_SOURCE, "source", CONNECTION, "", NULL, NULL, NULL, START, \
-		"Connection string of the PostgreSQL server whose changes are captured by connectors made with " \
-		"`walmill connector create --tables`, and that jobs read their starting state from. Its role needs REPLICATION.") \
+		"Connection string of the PostgreSQL server whose changes are captured by connectors that name no server, such as those " \
+		"made with `walmill connector create --tables`, and that jobs read their starting state from. Its role needs REPLICATION.") \
 	X(SET_TARGET, "target", CONNECTION, "", NULL, NULL, NULL, START, \
 		"Connection string of the PostgreSQL server that holds the tables written by jobs. Empty: the same as `source`.") \
 	X(SET_KAFKA_LISTEN, "kafka.listen", ADDRESSES, "127.0.0.1:9092,127.0.0.1:29092", NULL, NULL, NULL, START, \

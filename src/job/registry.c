@@ -108,7 +108,7 @@ static int make_connector(
 
 	if (name.len == 0 || name.len > 200)
 		return err_set(err, ERR_INVALID, "a connector's name has 1 to 200 bytes");
-	if (connector_config_read(config, name, r->o.dialect, &c, err))
+	if (connector_config_read(config, name, r->o.dialect, r->has_source ? &r->source : NULL, &c, err))
 		return -1;
 	e = mem_zalloc(sizeof(*e));
 	e->name = mem_strndup(name.ptr, name.len);
@@ -412,6 +412,8 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 	r->o = *o;
 	r->dir = mem_strdup(o->dir);
 	pg_params_copy(&r->target, &o->target);
+	pg_params_copy(&r->source, &o->source);
+	r->has_source = o->source.host || o->source.user || o->source.dbname;
 	lock_init(&r->lock);
 	r->zones = tz_cache_new(o->io, NULL);
 	r->env = (struct job_env){.io = o->io,
@@ -473,6 +475,7 @@ void registry_close(struct registry *r)
 	mem_free(r->jobs);
 	mem_free(r->connectors);
 	pg_params_release(&r->target);
+	pg_params_release(&r->source);
 	tz_cache_release(r->zones);
 	lock_release(&r->lock);
 	mem_free(r->dir);

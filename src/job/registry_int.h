@@ -21,7 +21,8 @@ struct entry_job {
 struct registry {
 	struct registry_options o;
 	char *dir, *checkpoint_dir;
-	struct pg_params target;
+	struct pg_params target, source;
+	bool has_source;             /* the setting names one */
 	struct tz_cache *zones;
 	struct job_env env;
 	struct lock lock;

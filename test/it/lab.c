@@ -170,7 +170,7 @@ void lab_start_out(struct lab *l, struct change_out *out)
 		"\"publication.name\":\"%s\",\"publication.autocreate.mode\":\"filtered\",\"table.include.list\":\"public.t.*\","
 		"\"key.converter.schemas.enable\":\"false\",\"value.converter.schemas.enable\":\"false\"%s}",
 		pgtemp_port(l->server), l->name, l->name, l->name, l->name, l->more ? l->more : "");
-	must(connector_config_read(view_str(json), view_str(l->name), DIALECT_3_2, &config, &err), &err);
+	must(connector_config_read(view_str(json), view_str(l->name), DIALECT_3_2, NULL, &config, &err), &err);
 	l->connector = connector_new(config, out, io_system(), &l->wake);
 	connector_start(l->connector);
 }

@@ -71,7 +71,7 @@ static struct connector_config *read_config(const char *dir, enum capture_dialec
 			const uint8_t *from = r.ptr - 1;
 
 			js_skip(&r, &t);
-			must(connector_config_read(view_of(from, (size_t)(r.ptr - from)), view_str("golden"), dialect, &config, &err), &err);
+			must(connector_config_read(view_of(from, (size_t)(r.ptr - from)), view_str("golden"), dialect, NULL, &config, &err), &err);
 			break;
 		}
 	}

@@ -137,7 +137,7 @@ void world_connect(struct world *w)
 	struct connector_config *config;
 	struct err err = ERR_INIT;
 
-	must(connector_config_read(view_str(w->connector_json), view_str("app"), DIALECT_3_2, &config, &err), &err);
+	must(connector_config_read(view_str(w->connector_json), view_str("app"), DIALECT_3_2, NULL, &config, &err), &err);
 	w->connector = connector_new(config, log_out_new(w->log, io_system(), view_str("app")), io_system(), &w->wake);
 	connector_start(w->connector);
 }
