@@ -1,4 +1,4 @@
-/* See proxy.h. Messages are not taken apart: a COMMIT is told by its text, which nothing else in these tests contains. */
+/* See proxy.h. Messages are not taken apart: a COMMIT and the mark are told by their texts, which nothing else in these tests contains. */
 #include "proxy.h"
 
 #include <arpa/inet.h>
@@ -20,12 +20,14 @@ enum { PAIRS = 32, CHUNK = 65536 };
 
 struct pair {
 	int client, server;         /* -1 = free */
+	bool marked;                /* the mark went by; the COMMIT after it is the one */
 	bool committing;            /* LOSE_ANSWER: the COMMIT is on its way, nothing goes back any more */
 };
 
 struct proxy {
 	int listener, stop_fd, port, server_port;
 	_Atomic int how;
+	const char *mark;           /* written before how, read after it */
 	_Atomic unsigned cuts;
 	struct thread thread;
 	struct pair pairs[PAIRS];
@@ -41,7 +43,7 @@ static void drop(struct pair *p)
 {
 	close(p->client);
 	close(p->server);
-	*p = (struct pair){-1, -1, false};
+	*p = (struct pair){-1, -1, false, false};
 }
 
 static void take_in(struct proxy *p)
@@ -53,7 +55,7 @@ static void take_in(struct proxy *p)
 		;
 	wm_assert(client >= 0 && server >= 0 && i < PAIRS);
 	wm_assert(connect(server, (struct sockaddr *)&to, sizeof(to)) == 0);
-	p->pairs[i] = (struct pair){client, server, false};
+	p->pairs[i] = (struct pair){client, server, false, false};
 }
 
 /* Blocking: the peers of these tests read what they are sent. */
@@ -75,6 +77,15 @@ static const uint8_t *find_commit(const uint8_t *bytes, size_t n)
 	return memmem(bytes, n, "COMMIT", 7); /* with the end of the string */
 }
 
+/* The COMMIT of a transaction that carries the mark: a job also writes its position alone, whenever the source has moved on. */
+static const uint8_t *find_marked_commit(struct proxy *p, struct pair *pair, const uint8_t *bytes, size_t n)
+{
+	const uint8_t *at = pair->marked ? bytes : memmem(bytes, n, p->mark, strlen(p->mark));
+
+	pair->marked = at != NULL;
+	return at ? find_commit(at, n - (size_t)(at - bytes)) : NULL;
+}
+
 /* False when the pair is to be dropped. */
 static bool from_client(struct proxy *p, struct pair *pair)
 {
@@ -84,7 +95,7 @@ static bool from_client(struct proxy *p, struct pair *pair)
 
 	if (n <= 0)
 		return false;
-	commit = how == PROXY_PASS ? NULL : find_commit(p->chunk, (size_t)n);
+	commit = how == PROXY_PASS ? NULL : find_marked_commit(p, pair, p->chunk, (size_t)n);
 	if (commit && how == PROXY_LOSE_COMMIT) {
 		atomic_store(&p->how, PROXY_PASS);
 		/* the message's first bytes may go with it: the server waits for the rest until the connection ends */
@@ -94,6 +105,7 @@ static bool from_client(struct proxy *p, struct pair *pair)
 	}
 	if (commit) {
 		atomic_store(&p->how, PROXY_PASS);
+		pair->marked = false;
 		pair->committing = true;
 	}
 	return send_all(pair->server, p->chunk, (size_t)n);
@@ -181,8 +193,9 @@ int proxy_port(const struct proxy *p)
 	return p->port;
 }
 
-void proxy_arm(struct proxy *p, enum proxy_cut how)
+void proxy_arm(struct proxy *p, enum proxy_cut how, const char *mark)
 {
+	p->mark = mark;
 	atomic_store(&p->how, how);
 }
 

@@ -9,14 +9,15 @@ struct proxy;
 
 enum proxy_cut {
 	PROXY_PASS,
-	PROXY_LOSE_ANSWER,   /* the next COMMIT gets to the server and is done there; its connection breaks before the answer is out */
-	PROXY_LOSE_COMMIT,   /* the connection breaks before the next COMMIT gets to the server */
+	PROXY_LOSE_ANSWER,   /* the COMMIT gets to the server and is done there; its connection breaks before the answer is out */
+	PROXY_LOSE_COMMIT,   /* the connection breaks before the COMMIT gets to the server */
 };
 
 struct proxy *proxy_start(int server_port);
 void proxy_stop(struct proxy *p);
 int proxy_port(const struct proxy *p);
-void proxy_arm(struct proxy *p, enum proxy_cut how);
+/* Of the next transaction in which the text mark goes by; mark lives on. */
+void proxy_arm(struct proxy *p, enum proxy_cut how, const char *mark);
 unsigned proxy_cuts(struct proxy *p);      /* so many were lost since the start */
 
 #endif

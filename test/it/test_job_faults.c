@@ -70,7 +70,7 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 
 	job_status(j, &before);
 	world_sql(&w, "TRUNCATE kept.seen");
-	proxy_arm(proxy, how);
+	proxy_arm(proxy, how, "mine"); /* in what it writes of the rows 1001 to 1003 */
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id IN (1001, 1002); ");
 	WAIT_UNTIL(proxy_cuts(proxy) == nth, "no COMMIT came through the proxy");
 	world_wait_job(&w, j, JOB_RUNNING);
