@@ -81,7 +81,6 @@ void connector_count(struct connector *c, const struct connector_counts *add);
 /* session.c: one session from connecting to its end; 0 = asked to leave. */
 int connector_session(struct connector *c, struct err *err);
 void connector_session_end(struct connector *c);
-void put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n);
 
 /* first_start.c: slot, cut and snapshot (or none, as configured); leaves start_lsn. */
 int connector_first_start(struct connector *c, const struct pg_slot *slot, struct pg_table_ref *tables, uint32_t n, struct err *err);

@@ -83,44 +83,6 @@ static int make_cut(struct connector *c, char name[64], struct pg_slot_made *ret
 
 /* ---- snapshot ---- */
 
-/*
- * The snapshot sees tables as of the slot's consistent point, but a table that was truncated or rewritten since then looks empty to it. So
- * the tables are locked against that only now (no lock is held while a slot is being made: it waits for transactions, and one of them may
- * wait for our lock), and then each one's file is compared with what the snapshot sees. 1 = one was, start over.
- */
-static int lock_tables(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
-{
-	struct buf sql = BUF_INIT(16 << 20);
-	struct pg_result *r;
-	int rc = -1;
-	uint32_t i;
-
-	buf_puts(&sql, "SET LOCAL lock_timeout = '700ms'; LOCK TABLE ");
-	put_table_list(&sql, tables, n);
-	buf_puts(&sql, " IN ACCESS SHARE MODE");
-	if (pg_exec(c->plain, buf_cstr(&sql), err)) {
-		if (err->code == ERR_BUSY || err->code == ERR_NOT_FOUND)
-			rc = 1;
-		goto out;
-	}
-	buf_clear(&sql);
-	buf_puts(&sql,
-		"SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' AND relfilenode IS DISTINCT FROM "
-		"pg_catalog.pg_relation_filenode(oid) AND oid IN (");
-	for (i = 0; i < n; i++)
-		buf_printf(&sql, "%s%u", i ? "," : "", tables[i].oid);
-	buf_puts(&sql, ")");
-	if (pg_query(c->plain, buf_cstr(&sql), 0, NULL, &r, err))
-		goto out;
-	rc = pg_int(r, 0, 0) > 0;
-	if (rc)
-		err_set(err, ERR_BUSY, "a table was truncated or rewritten while the snapshot was being made");
-	pg_result_free(r);
-out:
-	buf_release(&sql);
-	return rc;
-}
-
 /* Only the session that made it can. */
 static int drop_temporary(struct connector *c, const char *name, struct err *err)
 {
@@ -139,15 +101,15 @@ static int try_snapshot(struct connector *c, struct pg_table_ref *tables, uint32
 {
 	struct pg_slot_made made;
 	char name[64];
-	int rc = -1;
+	int rc;
 
 	connector_step_enter(c, STEP_SLOT);
 	if (make_cut(c, name, &made, err))
-		goto out;
+		return -1;
 	connector_step_enter(c, STEP_SNAPSHOT);
 	if (pg_snapshot_import(c->plain, made.snapshot, err))
-		goto out;
-	rc = lock_tables(c, tables, n, err);
+		return -1;
+	rc = pg_snapshot_lock(c->plain, tables, n, err);
 	/* with the snapshot imported the temporary slot has done its work: kept, it would hold back WAL as long as this connection lives */
 	if (rc >= 0 && drop_temporary(c, name, err))
 		rc = -1;
@@ -164,7 +126,6 @@ static int try_snapshot(struct connector *c, struct pg_table_ref *tables, uint32
 		c->start_lsn = c->closed_lsn = made.consistent_point;
 		c->have_position = true;
 	}
-out:
 	return rc;
 }
 

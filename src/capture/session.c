@@ -91,18 +91,6 @@ static int check_position(struct connector *c, struct err *err)
 
 /* ---- publication ---- */
 
-void put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n)
-{
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		buf_puts(sql, i ? ", " : "");
-		pg_put_ident(sql, tables[i].schema);
-		buf_putc(sql, '.');
-		pg_put_ident(sql, tables[i].name);
-	}
-}
-
 static int publication_missing(struct connector *c, struct err *err)
 {
 	struct view p = c->config->publication;
@@ -143,7 +131,7 @@ static int create_publication(struct connector *c, struct pg_table_ref *tables, 
 		break;
 	case PUBLICATION_FILTERED:
 		buf_puts(&sql, " FOR TABLE ");
-		put_table_list(&sql, tables, n);
+		pg_put_table_list(&sql, tables, n);
 		break;
 	case PUBLICATION_NO_TABLES:
 		break;
@@ -179,7 +167,7 @@ static int adjust_publication(struct connector *c, const struct pg_publication *
 		buf_puts(&sql, "ALTER PUBLICATION ");
 		pg_put_ident(&sql, c->config->publication);
 		buf_puts(&sql, " SET TABLE ");
-		put_table_list(&sql, tables, n);
+		pg_put_table_list(&sql, tables, n);
 		rc = pg_exec(c->plain, buf_cstr(&sql), err);
 	} else {
 		for (i = 0; i < n; i++)

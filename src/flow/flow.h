@@ -41,8 +41,7 @@ void flow_free(struct flow *f);
 int flow_step_begin(struct flow *f, int64_t now_us, struct err *err) WM_MUST_USE;
 
 /* row: job->tables[table].ncolumns values. unchanged (may be NULL): columns whose value stays what it was in the row of that key, or, where
- * there is none, in the row that was deleted just before (its key has changed). ERR_STATE when there is neither; nothing is changed then.
- * */
+ * there is none, in the row that was deleted just before (its key has changed). ERR_STATE when there is neither; nothing changed then. */
 int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const bool *unchanged, struct err *err) WM_MUST_USE;
 int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct err *err) WM_MUST_USE; /* the primary key's columns count */
 int flow_clear(struct flow *f, uint32_t table, struct err *err) WM_MUST_USE;                          /* truncate, or a new snapshot */

@@ -84,39 +84,17 @@ out:
 
 int cut_lock_tables(struct job *j, struct pg_conn *c, struct err *err)
 {
-	struct buf sql = BUF_INIT(1 << 20);
-	struct pg_result *r;
+	struct pg_table_ref *refs = mem_zalloc(j->plan->ntables * sizeof(*refs));
 	uint32_t i;
-	int rc = -1;
+	int rc;
 
-	buf_puts(&sql, "SET LOCAL lock_timeout = '700ms'; LOCK TABLE ");
 	for (i = 0; i < j->plan->ntables; i++) {
-		buf_puts(&sql, i ? ", " : "");
-		pg_put_ident(&sql, view_str(j->plan->tables[i].schema));
-		buf_putc(&sql, '.');
-		pg_put_ident(&sql, view_str(j->plan->tables[i].name));
+		const struct sql_table *t = &j->plan->tables[i];
+
+		refs[i] = (struct pg_table_ref){.oid = t->oid, .schema = view_str(t->schema), .name = view_str(t->name)};
 	}
-	buf_puts(&sql, " IN ACCESS SHARE MODE");
-	if (pg_exec(c, buf_cstr(&sql), err)) {
-		rc = err->code == ERR_BUSY ? 1 : -1;
-		goto out;
-	}
-	buf_clear(&sql);
-	/* the catalog's rows as the snapshot has them against what is so now; partitions included */
-	buf_puts(&sql, "WITH RECURSIVE t(oid) AS (VALUES ");
-	for (i = 0; i < j->plan->ntables; i++)
-		buf_printf(&sql, "%s(%u::pg_catalog.oid)", i ? "," : "", j->plan->tables[i].oid);
-	buf_puts(&sql,
-		" UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i, t WHERE i.inhparent = t.oid) SELECT count(*) FROM pg_catalog.pg_class c "
-		"JOIN t ON t.oid = c.oid WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)");
-	if (pg_query(c, buf_cstr(&sql), 0, NULL, &r, err))
-		goto out;
-	rc = pg_int(r, 0, 0) > 0;
-	if (rc)
-		err_set(err, ERR_BUSY, "a table was truncated or rewritten just when it was to be read");
-	pg_result_free(r);
-out:
-	buf_release(&sql);
+	rc = pg_snapshot_lock(c, refs, j->plan->ntables, err);
+	mem_free(refs);
 	return rc;
 }
 

@@ -15,8 +15,7 @@
  * Header chunk: uvarint version (1), definition, connector (uvarint length and bytes each); u64 incarnation, system id, first unit, LSNs
  * folded, passed and skipped below at its beginning, i64 source time; uvarint tables, for each: u32 oid, uvarint columns, for each: u16
  * attribute number, u32 type, u32 typmod. Rows chunk: uvarint table, uvarint length and stored row each; of rows with one key the last one
- * counts. End: u64 unit behind the
- * window, LSN folded at its end, rows, 0.
+ * counts. End: u64 unit behind the window, LSN folded at its end, rows, 0.
  */
 #include <unistd.h>
 
@@ -187,19 +186,6 @@ static void dump_rows(struct job *j)
 	} while (c->phase == CHECKPOINT_ROWS && now(j) < until);
 }
 
-/* The target's position at or beyond the window's end, and on its disk. What there is to write goes with it. */
-static int commit_target(struct job *j, struct err *err)
-{
-	struct sink_position to;
-	uint64_t rows;
-
-	job_fill_position(j, &to);
-	if (sink_write(j->sink, j->flow, &to, true, &rows, err))
-		return -1;
-	flow_written(j->flow);
-	return 0;
-}
-
 static void published(struct job *j)
 {
 	struct checkpoint *c = &j->checkpoint;
@@ -244,7 +230,8 @@ static int go_on(struct job *j, struct err *err)
 		/* results that cannot be written keep the target where it is; the file waits */
 		if (flow_failed(j->flow, NULL) || j->in_snapshot)
 			break;
-		if (commit_target(j, err))
+		/* the target's position at or beyond the window's end, and on its disk; what there is to write goes with it */
+		if (job_write_results(j, true, err))
 			return -1;
 		ckpt_writer_publish(c->writer);
 		c->phase = CHECKPOINT_PUBLISH;

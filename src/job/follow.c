@@ -50,10 +50,6 @@ static const struct table *stored_version(const struct job *j, uint32_t oid, uin
 	return NULL;
 }
 
-/*
- * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not
- * got the column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
- */
 static bool same_labels(const struct sql_enum *planned, const struct column *stored)
 {
 	uint32_t i, k;
@@ -79,6 +75,10 @@ static int other_labels(const struct job_table *t, const struct sql_column *c, s
 	return -1;
 }
 
+/*
+ * A plan is bound to attribute numbers and types: another type for a column that it uses is another plan. Records of a version that has not
+ * got the column do not say what it holds: ADD COLUMN ... DEFAULT gives old rows a value without a word in the WAL.
+ */
 static int same_types(const struct job_table *t, const struct table *stored, struct err *err)
 {
 	uint32_t i;
@@ -152,8 +152,7 @@ static void set_special(struct value *v, uint8_t kind)
 
 /*
  * Exceptions come in order of their first record; those that lie wholly behind are left behind when they are at the front. Before
- * the record
- * is read it is told what not to look at (values false), afterwards what its values are.
+ * the record is read it is told what not to look at (values false), afterwards what its values are.
  */
 static bool apply_exceptions(struct unit *u, struct topic_place *place, uint32_t topic, struct job_table *t, bool values)
 {

@@ -86,13 +86,13 @@ void job_fill_position(const struct job *j, struct sink_position *ret)
 	snprintf(ret->definition, sizeof(ret->definition), "%s", j->definition);
 }
 
-static int write_results(struct job *j, struct err *err)
+int job_write_results(struct job *j, bool durable, struct err *err)
 {
 	struct sink_position to;
 	uint64_t rows;
 
 	job_fill_position(j, &to);
-	if (j->first_write_replaces ? sink_replace(j->sink, j->flow, &to, &rows, err) : sink_write(j->sink, j->flow, &to, false, &rows, err))
+	if (j->first_write_replaces ? sink_replace(j->sink, j->flow, &to, &rows, err) : sink_write(j->sink, j->flow, &to, durable, &rows, err))
 		return -1;
 	flow_written(j->flow);
 	j->first_write_replaces = false;
@@ -129,7 +129,7 @@ static int finish_step(struct job *j, struct err *err)
 		job_set_state(j, JOB_DEGRADED, &why);
 		return 0;
 	}
-	if ((j->first_write_replaces || flow_change_count(j->flow)) && write_results(j, err))
+	if ((j->first_write_replaces || flow_change_count(j->flow)) && job_write_results(j, false, err))
 		return -1;
 	job_set_state(j, JOB_RUNNING, NULL);
 	return 0;

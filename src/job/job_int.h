@@ -127,6 +127,8 @@ void job_step(struct job *j, const char *step);
 void job_set_state(struct job *j, enum job_state state, const struct err *why);
 int64_t job_clock(struct job *j);       /* now, or the last one's time while the system's clock is behind it */
 void job_publish(struct job *j);        /* what status shows of position and counts */
+/* Changed results and the position to the target in one transaction; durable waits for its disk. */
+int job_write_results(struct job *j, bool durable, struct err *err);
 void job_fill_position(const struct job *j, struct sink_position *ret);
 
 /* plan.c */
@@ -158,12 +160,7 @@ int checkpoint_load(struct job *j, uint64_t *ret_seq, struct err *err);
 
 /* backfill.c: the source's tables at a cut into the flow */
 int backfill_run(struct job *j, struct err *err);
-/*
- * TRUNCATE and rewrites of tables do not mind snapshots: an older one sees an emptied table. In a session that has imported a cut's
- * snapshot:
- * locks the job's tables and compares their files. No lock is held while the slot is being made, as the application would wait for it. 1 =
- * start over with another slot; *err says why.
- */
+/* pg_snapshot_lock of the job's tables */
 int cut_lock_tables(struct job *j, struct pg_conn *c, struct err *err);
 
 /* Folds what the log has, bounded; units that commit at or above `limit` (0 = none) are left. */

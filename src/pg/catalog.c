@@ -257,6 +257,18 @@ static int load_key(struct pg_conn *c, const char *oid, struct table *t, struct 
 	return 0;
 }
 
+void pg_put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_puts(sql, i ? ", " : "");
+		pg_put_ident(sql, tables[i].schema);
+		buf_putc(sql, '.');
+		pg_put_ident(sql, tables[i].name);
+	}
+}
+
 int pg_load_table(struct pg_conn *c, struct arena *a, uint32_t oid, struct table **ret, struct err *err)
 {
 	static const char sql[] = "SELECT n.nspname, c.relname, c.relreplident, c.relkind FROM pg_catalog.pg_class c "

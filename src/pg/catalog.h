@@ -43,6 +43,9 @@ struct pg_table_ref {
 /* Sorted by schema and name, bytewise. */
 int pg_list_tables(struct pg_conn *c, struct arena *a, struct pg_table_ref **ret, uint32_t *ret_n, struct err *err) WM_MUST_USE;
 
+/* schema.name, ...: oid and the rest may be missing */
+void pg_put_table_list(struct buf *sql, const struct pg_table_ref *tables, uint32_t n);
+
 /*
  * A table's columns, key and types. `form`, `published`, `topic` and the defaults' JSON are left for capture to fill. The key is the
  * primary key; without one, the columns of the first unique index (by name) that has neither expressions nor a predicate. ERR_NOT_FOUND

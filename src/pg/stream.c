@@ -153,6 +153,45 @@ int pg_snapshot_import(struct pg_conn *c, const char *snapshot, struct err *err)
 	return rc;
 }
 
+static int files_moved(struct pg_conn *c, const struct pg_table_ref *tables, uint32_t n, struct buf *sql, struct err *err)
+{
+	struct pg_result *r;
+	uint32_t i;
+	int rc;
+
+	buf_clear(sql);
+	/* the catalog's rows as the snapshot has them against what is so now */
+	buf_puts(sql, "WITH RECURSIVE t(oid) AS (VALUES ");
+	for (i = 0; i < n; i++)
+		buf_printf(sql, "%s(%u::pg_catalog.oid)", i ? "," : "", tables[i].oid);
+	buf_puts(sql,
+		" UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i, t WHERE i.inhparent = t.oid) SELECT count(*) FROM pg_catalog.pg_class c "
+		"JOIN t ON t.oid = c.oid WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)");
+	if (pg_query(c, buf_cstr(sql), 0, NULL, &r, err))
+		return -1;
+	rc = pg_int(r, 0, 0) > 0;
+	if (rc)
+		err_set(err, ERR_BUSY, "a table was truncated or rewritten just when it was to be read");
+	pg_result_free(r);
+	return rc;
+}
+
+int pg_snapshot_lock(struct pg_conn *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
+{
+	struct buf sql = BUF_INIT(16 << 20);
+	int rc;
+
+	buf_puts(&sql, "SET LOCAL lock_timeout = '700ms'; LOCK TABLE ");
+	pg_put_table_list(&sql, tables, n);
+	buf_puts(&sql, " IN ACCESS SHARE MODE");
+	if (pg_exec(c, buf_cstr(&sql), err))
+		rc = err->code == ERR_BUSY || err->code == ERR_NOT_FOUND ? 1 : -1;
+	else
+		rc = files_moved(c, tables, n, &sql, err);
+	buf_release(&sql);
+	return rc;
+}
+
 int pg_stream_start(struct pg_conn *c, struct view slot, struct view publication, lsn_t from, struct err *err)
 {
 	struct buf sql = BUF_INIT(4096);

@@ -9,6 +9,7 @@
 #define WALMILL_PG_STREAM_H
 
 #include "model/unit.h"
+#include "pg/catalog.h"
 #include "pg/conn.h"
 
 struct pg_identity {
@@ -46,6 +47,14 @@ int pg_slot_create(struct pg_conn *c, struct view name, bool temporary, struct p
  * ERR_BUSY when something still is after 30 s.
  */
 int pg_snapshot_import(struct pg_conn *c, const char *snapshot, struct err *err) WM_MUST_USE;
+
+/*
+ * TRUNCATE and rewrites do not mind snapshots: an older one sees an emptied table. So the tables, partitions included, are locked against
+ * that in the transaction that has imported the snapshot, and each one's file is compared with what the snapshot sees. Only then: it would
+ * be wrong to hold a lock while a slot is being made, which waits for transactions, and one of them may wait for our lock. 1 = a table is
+ * locked by others, gone or was rewritten: start over with another snapshot; *err says why.
+ */
+int pg_snapshot_lock(struct pg_conn *c, const struct pg_table_ref *tables, uint32_t n, struct err *err) WM_MUST_USE;
 
 /* What the stream hands out. */
 enum pg_stream_kind {

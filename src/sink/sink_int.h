@@ -10,8 +10,7 @@ struct target {
 	const struct sql_statement *st;
 	struct view *columns;            /* target column of each result column */
 	struct view *types;              /* what a row's text is cast to: the result column's type, or the target's where that is its own */
-	bool *as_text;                   /* cast row by row: an array of arrays is another thing,
-		a type of the users' may be an array's element */
+	bool *as_text;                   /* cast row by row: a type whose arrays are not arrays of it (arrays, the users' own types) */
 	struct view *target_types;       /* the target column's as a server without its types knows it, "" for none */
 	struct view quoted;              /* "schema"."name" */
 	uint32_t *key, nkey;             /* result columns that make the key */

@@ -49,8 +49,7 @@ static int match_columns(struct sink *s, struct target *t, const char *oid, stru
 	static const char sql[] =
 		"SELECT a.attname, a.attgenerated <> '' OR a.attidentity = 'a', CASE WHEN b.oid < 16384 THEN pg_catalog.format_type(b.oid, b.mod) "
 		"ELSE '' END, pg_catalog.format_type(a.atttypid, -1) FROM pg_catalog.pg_attribute a, LATERAL (WITH RECURSIVE d(oid, mod) AS "
-		"(SELECT "
-		"a.atttypid, a.atttypmod UNION ALL SELECT t.typbasetype, CASE WHEN d.mod < 0 THEN t.typtypmod ELSE d.mod END FROM d JOIN "
+		"(SELECT a.atttypid, a.atttypmod UNION ALL SELECT t.typbasetype, CASE WHEN d.mod < 0 THEN t.typtypmod ELSE d.mod END FROM d JOIN "
 		"pg_catalog.pg_type t ON t.oid = d.oid AND t.typtype = 'd') SELECT d.oid, d.mod FROM d JOIN pg_catalog.pg_type t ON t.oid = d.oid "
 		"AND t.typtype <> 'd') b WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 	struct buf defaults = BUF_INIT(1 << 20), quoted = BUF_INIT(4096);
