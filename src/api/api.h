@@ -1,5 +1,6 @@
 /*
- * REST faces of an instance: Kafka Connect's (connectors), Flink's JobManager's with walmill's own verbs (jobs), and health and metrics.
+ * REST faces of an instance: Kafka Connect's (connectors), Flink's JobManager's with walmill's own verbs (jobs), the console's, and health
+ * and metrics.
  * Each is an http_handler over a struct api; any thread.
  */
 #ifndef WALMILL_API_API_H
@@ -19,11 +20,18 @@ struct api {
 	char cluster_id[33];
 	char worker_id[64];         /* "127.0.0.1:8083" */
 	int64_t started_us;
+	const char *data_dir;
+	struct {
+		const char *name;       /* of the setting */
+		char address[300];
+	} listeners[16];
+	unsigned nlisteners;
 	bool (*stopping)(void);     /* true once shutdown has begun; may be NULL */
 };
 
 void api_connect(void *api, const struct http_request *r, struct http_response *out);   /* 8083 */
 void api_jobs(void *api, const struct http_request *r, struct http_response *out);      /* 8081 */
+void api_console(void *api, const struct http_request *r, struct http_response *out);   /* 8085: /api/..., and the two above mounted */
 void api_health(void *api, const struct http_request *r, struct http_response *out);    /* 8080: /livez /readyz /metrics */
 
 /* What of the jobs listener is about topics; false when it is not. */

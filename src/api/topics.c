@@ -5,23 +5,18 @@
  *   GET /topics/NAME                                one of them, with its configuration
  *   POST /topics                                    {"name": T, "partitions": N (1), "config": {"retention.ms": "1000", ...}}
  *   DELETE /topics/NAME[?force=true]                409 when a job may still need its records, unless forced
- *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each, in the line format of the recorded
- *   events with
- *                                                   "offset" in front; header X-Next is not needed: the next offset is that of the last
- *                                                   line plus one
+ *   GET /topics/NAME/records?offset=O[&max=BYTES]   records of partition 0 from O on, a JSON line each: the line format of the recorded
+ *                                                   events with "offset" in front; the next offset is that of the last line plus one
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/records.h"
 #include "base/js.h"
 #include "base/text.h"
-#include "kafka/codec.h"
 #include "kafka/configs.h"
-#include "log/batch.h"
 #include "stream/log_out.h"
-
-enum { DECOMPRESSED_MAX = 128 << 20 };
 
 struct listing {
 	const struct api *api;
@@ -52,27 +47,9 @@ static void put_topic(void *arg, const struct log_topic *t)
 }
 
 /* Text as a JSON string, or, when it is not UTF-8, base64 under another name as the recorded events have it. */
-static bool is_utf8(struct view v)
-{
-	size_t i = 0;
-
-	while (i < v.len) {
-		uint8_t c = v.ptr[i];
-		size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0, k;
-
-		if (n == 0 || i + n > v.len)
-			return false;
-		for (k = 1; k < n; k++)
-			if ((v.ptr[i + k] & 0xc0) != 0x80)
-				return false;
-		i += n;
-	}
-	return true;
-}
-
 static void put_bytes(struct buf *b, const char *name, struct view v)
 {
-	bool text = !v.ptr || is_utf8(v);
+	bool text = !v.ptr || text_utf8_valid(v);
 
 	buf_printf(b, "\"%s%s\": ", name, text ? "" : "_base64");
 	if (!v.ptr)
@@ -83,8 +60,9 @@ static void put_bytes(struct buf *b, const char *name, struct view v)
 		js_put_base64(b, v);
 }
 
-static void put_record(struct buf *b, const struct record *rec)
+static int put_record(void *arg, const struct record *rec)
 {
+	struct buf *b = arg;
 	struct view headers = rec->headers, key, value;
 	bool first = true;
 
@@ -102,36 +80,6 @@ static void put_record(struct buf *b, const struct record *rec)
 		buf_putc(b, '}');
 	}
 	buf_printf(b, "], \"timestamp\": %lld}\n", (long long)rec->time_ms);
-}
-
-/* Kafka clients may have compressed it. */
-static int put_batch(struct buf *b, struct view batch, int64_t from, struct err *err)
-{
-	struct buf plain = BUF_INIT(DECOMPRESSED_MAX);
-	struct record_reader rr;
-	struct batch_info info;
-	struct record rec;
-	int more = -1;
-
-	if (batch_get(batch, &info, err) || codec_decompress(info.attributes & BATCH_CODEC_MASK,
-						    view_of(batch.ptr + BATCH_HEADER, batch.len - BATCH_HEADER), &plain, err))
-		goto out;
-	batch_records_over(&rr, &info, buf_view(&plain));
-	while ((more = record_next(&rr, &rec, err)) > 0)
-		if (rec.offset >= from)
-			put_record(b, &rec);
-out:
-	buf_release(&plain);
-	return more;
-}
-
-static int put_records(struct buf *b, const struct log_batches *got, int64_t from, struct err *err)
-{
-	unsigned i;
-
-	for (i = 0; i < got->n; i++)
-		if (put_batch(b, got->batches[i].bytes, from, err))
-			return -1;
 	return 0;
 }
 
@@ -139,23 +87,21 @@ static void records(const struct api *api, struct view name, const struct http_r
 {
 	int64_t offset = strtoll(http_query(r, "offset"), NULL, 10);
 	size_t max = (size_t)strtoull(http_query(r, "max"), NULL, 10);
-	struct log_batches got = LOG_BATCHES_INIT;
 	struct err err = ERR_INIT;
 	struct log_topic t;
+	int64_t next;
 	uint32_t part;
 
 	if (!log_topic_find(api->log, name, &t) || !log_part_find(api->log, t.id, 0, &part)) {
 		api_error_text(out, 404, "topic \"%.*s\" does not exist", (int)name.len, (const char *)name.ptr);
 		return;
 	}
-	if (log_read(api->log, part, offset, max == 0 || max > 4 << 20 ? 4 << 20 : max, &got, &err) ||
-		put_records(&out->body, &got, offset, &err)) {
+	if (records_each(api->log, part, offset, INT64_MAX, max == 0 || max > 4 << 20 ? 4 << 20 : max, put_record, &out->body, &next, &err)) {
 		api_error(out, &err);
 	} else {
 		out->status = 200;
 		out->content_type = "application/x-ndjson";
 	}
-	log_batches_release(&got);
 }
 
 /* ---- one topic ---- */

@@ -38,6 +38,14 @@ struct connector_counts {
 	uint64_t sessions;       /* connections made */
 };
 
+/* The slot as the server shows it, looked at every few seconds while streaming. */
+struct connector_slot {
+	int64_t seen_us;           /* since 1970; 0 = not yet */
+	lsn_t restart, confirmed;
+	int64_t retained_bytes;    /* of WAL that is kept for it */
+	char wal_status[16];       /* reserved, extended, unreserved, lost */
+};
+
 struct connector_status {
 	enum connector_state state;
 	enum connector_step step;
@@ -45,6 +53,7 @@ struct connector_status {
 	lsn_t received, durable, confirmed, server_end;
 	int64_t last_commit_us;    /* of the newest durable transaction, source clock; 0 = none */
 	int64_t since_us;          /* monotonic time of entering `step` */
+	struct connector_slot slot;
 	struct connector_counts counts;
 	struct err error;          /* FAILED: why; STEP_WAITING: what the last try died of */
 	struct buf warnings;       /* a sentence a line; the caller releases it */

@@ -5,10 +5,13 @@
  * Duplicates after a slot's rewind are told by the commit's end LSN: what ends at or below the position was logged already. The slot's
  * confirmed LSN moves only to what a durable unit covers, so progress without changes is logged as an empty unit, at most one a second.
  */
+#include <stdio.h>
+
 #include "capture/connector_internal.h"
 
 enum {
 	CONFIRM_US = 1000000,
+	WATCH_US = 5000000,
 	PROGRESS_US = 1000000,
 	IDLE_WAIT_MS = 100,
 	BUSY_WAIT_MS = 2,
@@ -26,7 +29,7 @@ struct streaming {
 	int64_t commit_us;
 	lsn_t last_commit_lsn;      /* end LSN of the newest COMMIT seen in this session */
 	lsn_t idle_lsn;             /* nothing that matters lies below it */
-	int64_t progress_due_us, confirm_due_us;
+	int64_t progress_due_us, confirm_due_us, watch_due_us;
 	bool reply_due;
 	unsigned since_reap;
 	unsigned lately;            /* messages since lately_us */
@@ -186,6 +189,34 @@ static int heartbeat(struct streaming *s, int64_t now, struct err *err)
 	return unit_heartbeat(c, err);
 }
 
+/*
+ * Asks the server what it keeps for the slot: a query of a fraction of a millisecond. It also finds out that the plain connection broke
+ * before a new table description needs it.
+ */
+static int watch_slot(struct streaming *s, int64_t now, struct err *err)
+{
+	struct connector *c = s->c;
+	struct arena a = ARENA_INIT;
+	struct pg_slot slot;
+	int rc = 0;
+
+	if (now < s->watch_due_us || s->in_transaction)
+		return 0;
+	s->watch_due_us = now + WATCH_US;
+	rc = pg_slot_facts(c->plain, &a, c->config->slot, &slot, err);
+	if (rc == 0) {
+		struct connector_slot seen = {.seen_us = io_now_us(c->io), .restart = slot.restart_lsn, .confirmed = slot.confirmed_lsn,
+			.retained_bytes = slot.retained_bytes};
+
+		snprintf(seen.wal_status, sizeof(seen.wal_status), "%.*s", (int)slot.wal_status.len, (const char *)slot.wal_status.ptr);
+		lock_take(&c->lock);
+		c->status.slot = seen;
+		lock_drop(&c->lock);
+	}
+	arena_release(&a);
+	return rc;
+}
+
 /* What is due by the clock, between messages. */
 static int housekeeping(struct streaming *s, struct err *err)
 {
@@ -195,7 +226,7 @@ static int housekeeping(struct streaming *s, struct err *err)
 	s->since_reap = 0;
 	connector_count(c, &s->counts);
 	s->counts = (struct connector_counts){0};
-	if (units_reap(c, err) || log_progress(s, now, err) || heartbeat(s, now, err))
+	if (units_reap(c, err) || log_progress(s, now, err) || heartbeat(s, now, err) || watch_slot(s, now, err))
 		return -1;
 	return confirm(s, now, err);
 }

@@ -114,6 +114,18 @@ static int check_local(enum walmill_setting row, const struct setting_address *a
 	return err_hint(err, "Listen on 127.0.0.1 and put a proxy that authenticates in front.");
 }
 
+/* For those who look: which doors are open. */
+static void remember(struct instance *in, enum walmill_setting row, const char *host, unsigned port)
+{
+	struct api *api = &in->api;
+
+	if (api->nlisteners == sizeof(api->listeners) / sizeof(api->listeners[0]))
+		return;
+	api->listeners[api->nlisteners].name = walmill_settings[row].name;
+	snprintf(api->listeners[api->nlisteners++].address, sizeof(api->listeners[0].address),
+		strchr(host, ':') ? "[%.290s]:%u" : "%.290s:%u", host, port);
+}
+
 static int open_kafka(struct instance *in, struct err *err)
 {
 	struct settings *set = in->cli->settings;
@@ -156,9 +168,12 @@ static int open_kafka(struct instance *in, struct err *err)
 	rc = kafka_start(&o, &in->kafka, err);
 	buf_release(&dir);
 	in->api.kafka = in->kafka;
-	if (!rc)
-		snprintf(in->api.cluster_id, sizeof(in->api.cluster_id), "%s", kafka_cluster_id(in->kafka));
-	return rc;
+	if (rc)
+		return -1;
+	snprintf(in->api.cluster_id, sizeof(in->api.cluster_id), "%s", kafka_cluster_id(in->kafka));
+	for (i = 0; i < n; i++)
+		remember(in, SET_KAFKA_LISTEN, list[i].host, kafka_port(in->kafka, (unsigned)i));
+	return 0;
 }
 
 static int listen_on(struct instance *in, enum walmill_setting row, http_handler handler, unsigned *ret_port, struct err *err)
@@ -180,6 +195,7 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 		in->servers[in->nservers++] = s;
 		if (i == 0)
 			*ret_port = http_server_port(s);
+		remember(in, row, list[i].host, http_server_port(s));
 	}
 	return 0;
 }
@@ -203,9 +219,11 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	if (open_kafka(in, err) || open_registry(in, err))
 		return -1;
 	in->api.registry = in->registry;
+	in->api.data_dir = settings_text(c->settings, SET_DATA);
 	snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s", settings_text(c->settings, SET_CONNECT_LISTEN));
 	return listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err) ||
-			listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err)
+			listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err) ||
+			listen_on(in, SET_CONSOLE_LISTEN, api_console, &in->ports[3], err)
 		? -1
 		: 0;
 }

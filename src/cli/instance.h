@@ -19,7 +19,7 @@ struct instance {
 	struct kafka *kafka;     /* NULL: nowhere */
 	struct http_server *servers[12];
 	unsigned nservers;
-	unsigned ports[3];       /* connect, jobs, api; 0 = not open */
+	unsigned ports[4];       /* connect, jobs, api, console; 0 = not open */
 	struct pg_params source, target;
 };
 

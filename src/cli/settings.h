@@ -41,7 +41,7 @@
 	X(SET_JOBS_LISTEN, "jobs.listen", ADDRESSES, "127.0.0.1:8081", NULL, NULL, NULL, START, \
 		"Where the jobs API listens. Empty: nowhere.") \
 	X(SET_CONSOLE_LISTEN, "console.listen", ADDRESSES, "127.0.0.1:8085", NULL, NULL, NULL, START, \
-		"Reserved for the console, which this version does not have: nothing listens there.") \
+		"The console and its REST: topics, messages, consumer groups, connectors, jobs. Several, comma separated; empty: no listener.") \
 	X(SET_API_LISTEN, "api.listen", ADDRESSES, "127.0.0.1:8080", NULL, NULL, NULL, START, \
 		"Where `/livez`, `/readyz` and `/metrics` listen. Empty: nowhere.") \
 	X(SET_COMPAT_VERSION, "compat.version", CHOICE, "3.2", NULL, NULL, "2.6 3.2", START, \

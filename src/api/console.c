@@ -1,0 +1,180 @@
+/*
+ * The console's listener: its REST under /api, and the two faces that its page acts through mounted beside it, so that they are of one
+ * origin: /connect/... is Kafka Connect's REST, /flink/... that of jobs.
+ */
+#include "api/console.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/js.h"
+#include "base/text.h"
+
+static const struct route {
+	const char *method, *pattern;
+	void (*serve)(struct console *c);
+} routes[] = {
+	{"GET", "/api/health", console_health},
+	{"GET", "/api/connectors", console_connectors},
+	{"GET", "/api/connectors/{}", console_connector},
+	{"GET", "/api/topics", console_topics},
+	{"GET", "/api/topics/{}", console_topic},
+	{"GET", "/api/topics/{}/messages", console_messages},
+	{"GET", "/api/groups", console_groups},
+	{"GET", "/api/groups/{}", console_group},
+	{"GET", "/api/jobs", console_jobs},
+	{"GET", "/api/jobs/{}", console_job},
+};
+
+static const struct mount {
+	const char *prefix;
+	http_handler handler;
+} mounts[] = {
+	{"/connect", api_connect},
+	{"/flink", api_jobs},
+};
+
+/* ---- what handlers share ---- */
+
+static const char *title(unsigned status)
+{
+	return status == 400   ? "Bad Request"
+		: status == 404 ? "Not Found"
+		: status == 405 ? "Method Not Allowed"
+				: "Internal Server Error";
+}
+
+void console_problem(struct console *c, unsigned status, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(16384), *b = &c->out->body;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	c->out->status = status;
+	c->out->content_type = "application/problem+json";
+	buf_clear(b);
+	buf_puts(b, "{\"type\":\"about:blank\"");
+	console_put_text(b, "title", view_str(title(status)));
+	console_put_int(b, "status", status);
+	console_put_text(b, "detail", buf_view(&text));
+	console_put_text(b, "instance", view_str(c->r->path));
+	buf_putc(b, '}');
+	buf_release(&text);
+}
+
+void console_failure(struct console *c, const struct err *err)
+{
+	unsigned status = err->code == ERR_NOT_FOUND ? 404 : err->code == ERR_INVALID ? 400 : 500;
+
+	console_problem(c, status, "%s%s%s", err->text, err->hint[0] ? " " : "", err->hint);
+}
+
+bool console_number(struct console *c, const char *name, int64_t preset, int64_t min, int64_t max, int64_t *ret)
+{
+	const char *text = http_query(c->r, name);
+
+	*ret = preset;
+	if (!*text)
+		return true;
+	if (text_i64(view_str(text), ret) && *ret >= min && *ret <= max)
+		return true;
+	console_problem(c, 400, "%s is a whole number from %" PRId64 " to %" PRId64 ".", name, min, max);
+	return false;
+}
+
+void console_put_text(struct buf *b, const char *key, struct view v)
+{
+	js_put_key(b, key);
+	js_put_string(b, v);
+}
+
+void console_put_int(struct buf *b, const char *key, int64_t n)
+{
+	js_put_key(b, key);
+	buf_printf(b, "%" PRId64, n);
+}
+
+void console_put_time(struct buf *b, const char *key, int64_t us)
+{
+	time_t seconds = us / 1000000;
+	struct tm tm;
+
+	js_put_key(b, key);
+	if (us <= 0 || !gmtime_r(&seconds, &tm)) {
+		buf_puts(b, "null");
+		return;
+	}
+	buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		(int)(us / 1000 % 1000));
+}
+
+void console_put_error(struct buf *b, const struct err *err)
+{
+	struct buf text = BUF_INIT(8192);
+
+	if (!err->code) {
+		buf_puts(b, "null");
+		return;
+	}
+	buf_puts(&text, err->text);
+	if (err->detail[0])
+		buf_printf(&text, "\n%s", err->detail);
+	if (err->hint[0])
+		buf_printf(&text, "\n%s", err->hint);
+	js_put_string(b, buf_view(&text));
+	buf_release(&text);
+}
+
+/* ---- the listener ---- */
+
+static bool serve_mounted(const struct api *api, const struct http_request *r, struct http_response *out)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		size_t n = strlen(mounts[i].prefix);
+		struct http_request inner = *r;
+
+		if (strncmp(r->path, mounts[i].prefix, n) != 0 || r->path[n] != '/')
+			continue;
+		inner.path += n;
+		mounts[i].handler((void *)api, &inner, out);
+		return true;
+	}
+	return false;
+}
+
+static void serve(struct console *c)
+{
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!http_match(c->r->path, routes[i].pattern, c->args))
+			continue;
+		known = true;
+		if (strcmp(c->r->method, routes[i].method) == 0) {
+			c->out->status = 200;
+			routes[i].serve(c);
+			return;
+		}
+	}
+	if (known) {
+		c->out->allow = "GET";
+		console_problem(c, 405, "%s is not something that can be done here.", c->r->method);
+	} else {
+		console_problem(c, 404, "There is nothing at this address.");
+	}
+}
+
+void api_console(void *arg, const struct http_request *r, struct http_response *out)
+{
+	struct console c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
+
+	if (!serve_mounted(arg, r, out))
+		serve(&c);
+	arena_release(&c.arena);
+}
