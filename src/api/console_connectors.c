@@ -4,9 +4,16 @@
 #include "api/console.h"
 #include "base/js.h"
 
+struct of_job {
+	struct of_job *next;
+	struct view name, connector;
+};
+
 struct listing {
 	const struct api *api;
 	struct buf *b;
+	struct arena arena;
+	struct of_job *jobs;
 };
 
 static void put_lsn(struct buf *b, const char *key, lsn_t lsn)
@@ -79,34 +86,31 @@ static void put_lag(const struct api *api, struct buf *b, const struct connector
 	console_put_time(b, "lastEventAt", s->last_commit_us);
 }
 
-struct of_connector {
-	struct buf *b;
-	const char *name;
-};
-
-static int put_job_name(void *arg, const struct registry_job *j)
+/* Taken before the connectors are walked: the registry is locked while it lists one or the other. */
+static int collect_job(void *arg, const struct registry_job *j)
 {
-	struct of_connector *of = arg;
+	struct listing *l = arg;
+	struct of_job *of = arena_alloc(&l->arena, sizeof(*of));
 	struct job_status s;
 
 	job_status(j->job, &s);
-	if (strcmp(s.connector, of->name) == 0) {
-		js_put_comma(of->b);
-		js_put_str(of->b, job_name(j->job));
-	}
+	*of = (struct of_job){l->jobs, arena_view(&l->arena, view_str(job_name(j->job))), arena_view(&l->arena, view_str(s.connector))};
+	l->jobs = of;
 	return 0;
 }
 
-static void put_jobs(const struct api *api, struct buf *b, struct view connector)
+static void put_jobs(const struct listing *l, struct view connector)
 {
-	struct arena a = ARENA_INIT;
-	struct of_connector of = {b, arena_str(&a, connector)};
+	const struct of_job *of;
 
-	js_put_key(b, "jobs");
-	buf_putc(b, '[');
-	registry_job_each(api->registry, put_job_name, &of);
-	buf_putc(b, ']');
-	arena_release(&a);
+	js_put_key(l->b, "jobs");
+	buf_putc(l->b, '[');
+	for (of = l->jobs; of; of = of->next)
+		if (view_eq(of->connector, connector)) {
+			js_put_comma(l->b);
+			js_put_string(l->b, of->name);
+		}
+	buf_putc(l->b, ']');
 }
 
 /* The configuration as it was given, but for secrets. */
@@ -129,10 +133,12 @@ static void put_config(struct buf *b, struct view json)
 	buf_putc(b, '}');
 }
 
-static void put_one(const struct api *api, struct buf *b, struct connector *c)
+static int put_one(void *arg, struct connector *c)
 {
+	struct listing *l = arg;
 	const struct connector_config *cfg = connector_config(c);
 	struct connector_status s;
+	struct buf *b = l->b;
 
 	connector_status(c, &s);
 	js_put_comma(b);
@@ -142,7 +148,7 @@ static void put_one(const struct api *api, struct buf *b, struct connector *c)
 	console_put_text(b, "step", view_str(connector_step_name(s.step)));
 	put_task(b, &s);
 	put_slot(b, cfg, &s);
-	put_lag(api, b, &s);
+	put_lag(l->api, b, &s);
 	console_put_int(b, "rows", (int64_t)s.counts.rows);
 	console_put_int(b, "events", (int64_t)s.counts.events);
 	console_put_int(b, "transactions", (int64_t)s.counts.transactions);
@@ -151,27 +157,22 @@ static void put_one(const struct api *api, struct buf *b, struct connector *c)
 		s.snapshot_done ? "done" : s.step == STEP_SNAPSHOT ? "running" : "pending", (unsigned long long)s.counts.snapshot_rows,
 		(unsigned long long)s.counts.snapshot_tables, (unsigned long long)s.counts.snapshot_tables_done);
 	put_warnings(b, buf_view(&s.warnings));
-	put_jobs(api, b, cfg->name);
+	put_jobs(l, cfg->name);
 	put_config(b, cfg->json);
 	buf_putc(b, '}');
 	buf_release(&s.warnings);
-}
-
-static int put_row(void *arg, struct connector *c)
-{
-	struct listing *l = arg;
-
-	put_one(l->api, l->b, c);
 	return 0;
 }
 
 void console_put_connectors(const struct api *api, struct buf *b)
 {
-	struct listing l = {api, b};
+	struct listing l = {.api = api, .b = b, .arena = ARENA_INIT};
 
+	registry_job_each(api->registry, collect_job, &l);
 	buf_putc(b, '[');
-	registry_connector_each(api->registry, put_row, &l);
+	registry_connector_each(api->registry, put_one, &l);
 	buf_putc(b, ']');
+	arena_release(&l.arena);
 }
 
 void console_connectors(struct console *c)
@@ -181,13 +182,15 @@ void console_connectors(struct console *c)
 
 static void put_with(void *arg, struct connector *connector)
 {
-	struct console *c = arg;
-
-	put_one(c->api, &c->out->body, connector);
+	put_one(arg, connector);
 }
 
 void console_connector(struct console *c)
 {
-	if (!registry_connector_with(c->api->registry, c->args[0], put_with, c))
+	struct listing l = {.api = c->api, .b = &c->out->body, .arena = ARENA_INIT};
+
+	registry_job_each(c->api->registry, collect_job, &l);
+	if (!registry_connector_with(c->api->registry, c->args[0], put_with, &l))
 		console_problem(c, 404, "There is no connector \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+	arena_release(&l.arena);
 }

@@ -6,11 +6,11 @@
 
 static void print_ready(const struct instance *in)
 {
-	static const char *const names[] = {"connect", "jobs", "api"};
+	static const char *const names[] = {"connect", "jobs", "api", "console"};
 	unsigned i;
 
 	printf("walmill ready");
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (in->ports[i])
 			printf(" %s=%u", names[i], in->ports[i]);
 	for (i = 0; in->kafka && kafka_port(in->kafka, i); i++)

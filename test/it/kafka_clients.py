@@ -28,14 +28,14 @@ class Walmill:
     def start(self):
         command = [self.program, "up", "--data", self.directory + "/data", "--set", "kafka.listen=127.0.0.1:" + self.port,
                    "--set", "kafka.default_partitions=3", "--set", "kafka.group_initial_delay=100ms", "--set", "log.reserve_bytes=16MiB"]
-        for listener in ("connect", "jobs", "api"):
+        for listener in ("connect", "jobs", "api", "console"):
             command += ["--set", listener + ".listen=127.0.0.1:0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.search(r"kafka=(\d+)", line)
         assert found, "walmill did not start: " + line
         self.port = found[1]
-        self.jobs = re.search(r"jobs=(\d+)", line)[1]
+        self.jobs, self.console = (re.search(name + r"=(\d+)", line)[1] for name in ("jobs", "console"))
         self.address = "127.0.0.1:" + self.port
 
     def stop(self, how=signal.SIGTERM):
