@@ -1,6 +1,8 @@
 /* Routing by table; see route.h. */
 #include "api/route.h"
 
+#include "base/text.h"
+
 static bool matches(const char *pattern, const struct view *segments, unsigned n, struct view args[ROUTE_ARGS])
 {
 	unsigned i, nargs = 0;
@@ -12,7 +14,7 @@ static bool matches(const char *pattern, const struct view *segments, unsigned n
 			return false;
 		len = strcspn(pattern, "/");
 		if (len == 2 && pattern[0] == '{') {
-			if (segments[i].len == 0 || nargs == ROUTE_ARGS)
+			if (segments[i].len == 0 || nargs == ROUTE_ARGS || !text_utf8_valid(segments[i]))
 				return false;
 			args[nargs++] = segments[i];
 		} else if (len != segments[i].len || memcmp(pattern, segments[i].ptr, len) != 0) {

@@ -231,6 +231,9 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 		return refuse(c, 413, "the body is larger than 8 MiB");
 	if (foreign(c, method))
 		return refuse(c, 403, "requests from other origins are refused");
+	/* decoded, it would end the path early: another resource than the one that was named */
+	if (req.raw && strstr(req.raw, "%00"))
+		return refuse(c, 400, "the request's path or query holds a NUL");
 	req.body = buf_view(&x->body);
 	s->handler(s->arg, &req, &out);
 	rc = answer(c, &out);

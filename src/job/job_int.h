@@ -87,6 +87,8 @@ struct job {
 	struct hold hold;
 	struct wake held;          /* signalled when hold.phase changes */
 	struct buf explain;
+	struct job_graph *graph;   /* graph.c; NULL before the first plan */
+	struct job_history history;
 
 	/* the thread's own */
 	struct sql_job *plan;
@@ -128,6 +130,13 @@ void job_set_state(struct job *j, enum job_state state, const struct err *why);
 int64_t job_clock(struct job *j);       /* now, or the last one's time while the system's clock is behind it */
 void job_publish(struct job *j);        /* what status shows of position and counts */
 void job_fill_position(const struct job *j, struct sink_position *ret);
+
+/* graph.c; but for job_graph_free, the job's thread */
+void job_graph_make(struct job *j);         /* after the plan */
+void job_graph_publish(struct job *j);      /* counters from the flow; the lock is held */
+void job_graph_free(struct job *j);
+void job_note_state(struct job *j, enum job_state state, const struct err *why);   /* into the history; the lock is held */
+void job_note_checkpoint(struct job *j, const struct job_checkpoint *c);           /* likewise */
 
 /* plan.c */
 int job_make_plan(struct job *j, struct err *err);

@@ -398,6 +398,11 @@ out:
 	return rc;
 }
 
+int64_t registry_checkpoint_interval_us(const struct registry *r)
+{
+	return r->o.checkpoint_interval_us;
+}
+
 void registry_job_each(struct registry *r, int (*fn)(void *arg, const struct registry_job *j), void *arg)
 {
 	uint32_t i;

@@ -84,6 +84,8 @@ void registry_job_each(struct registry *r, int (*fn)(void *arg, const struct reg
 /* fn may block (verify): the job is kept meanwhile. False when there is none. */
 bool registry_job_with(struct registry *r, struct view name_or_id, void (*fn)(void *arg, const struct registry_job *j), void *arg);
 
+int64_t registry_checkpoint_interval_us(const struct registry *r);
+
 /* ---- the whole ---- */
 
 /* Sentences, a line each, of what is FAILED or not ready yet; empty = ready. */

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from restworld import ROOT, Postgres, Walmill, until
 
@@ -87,6 +88,9 @@ def life(program):
             x.sql(f"INSERT INTO t VALUES ({number}, 'while {state}')")
             # a restart of what does not run changes nothing
             x.must(204, "POST", f"{C}/restart")
+            for _ in range(30):
+                assert x.w.state("life") == state and not x.slot_active()
+                time.sleep(0.02)
             x.w.stop(signal.SIGKILL)
             x.w.start()
             x.is_in(state)
@@ -101,7 +105,8 @@ def life(program):
             x.sql(f"INSERT INTO t VALUES ({number})")
             want += [("c", number)]
             x.published(want)
-            until(lambda: x.sql("SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'life'") not in ("", before), "a new session")
+            pid = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'life'"
+            until(lambda b=before, q=pid: x.sql(q) not in ("", b), "a new session")
         x.must(202, "POST", f"{C}/restart?onlyFailed=true")
         assert "not-shown-elsewhere" not in json.dumps(x.must(200, "GET", f"{C}/status"))
         # one that fails says so, and a restart with its cause gone heals it
