@@ -3,7 +3,7 @@
  * that a burst costs one rendering.
  */
 import { batch, computed, signal, type Signal } from "@preact/signals";
-import { emptyTopic, fold, type Message, type Row, type TopicState } from "./fold.ts";
+import { emptyTopic, fold, type Message, type TopicState } from "./fold.ts";
 import { Feed, type FeedEvent, type Link } from "./feed.ts";
 import type { ToWorker } from "./worker.ts";
 

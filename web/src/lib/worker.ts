@@ -34,7 +34,7 @@ function hello(port: MessagePort, topics: string[], lock: string): void {
 	});
 }
 
-(self as unknown as SharedWorkerGlobalScope).onconnect = (e) => {
+(self as unknown as { onconnect: (e: MessageEvent) => void }).onconnect = (e) => {
 	const port = e.ports[0];
 	if (!port) return;
 	port.onmessage = (m: MessageEvent<ToWorker>) => {
