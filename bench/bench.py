@@ -3,7 +3,8 @@
 
 Usage: bench/bench.py [PART...]         parts: capture, tables, latency, snapshot, start (all)
 Environment: BENCH_ROWS (300000) rows of a backlog, BENCH_SECONDS (8) of each latency load, RESULTS=FILE also writes the report there,
-BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp).
+BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp); PEERS=1 runs Kafka, Debezium and Flink (peers.py) under the
+same loads too, in rows that begin with "peers:".
 
 Two private servers: the source, and the target on another instance. Every backlog is written once, while two replication slots hold it;
 first pg_recvlogical drains it to /dev/null (the limit), then walmill, whose connector was stopped meanwhile. A drain ends when the
@@ -20,6 +21,7 @@ import tempfile
 import threading
 import time
 
+import peers
 from machine import PG_BIN, ROOT, WALMILL, Cluster, Failed, Walmill, cpu_s, lsn, peak_mb, reset_peak, wait_for
 
 ROWS = int(os.environ.get("BENCH_ROWS", "300000"))
@@ -86,7 +88,7 @@ def recvlogical(source, db, slot, end):
     return {"s": t, "client": used.ru_utime + used.ru_stime, "sender": sender_cpu}
 
 
-def connector_json(source, db, name):
+def connector_config(source, db, name):
     """The demonstration's connector, pointed at our database, with a slot and topics of its own."""
     with open(ROOT + "/infra/cdc/connectors/sip-interventions-source.json") as f:
         config = json.load(f)["config"]
@@ -94,13 +96,13 @@ def connector_json(source, db, name):
                "database.password": source.part["password"], "database.dbname": db, "slot.name": f"{db}_{name}",
                "publication.name": "bench",
                "topic.prefix": name}
-    return json.dumps({"name": name, "config": config})
+    return {"name": name, "config": config}
 
 
 def create_connector(w, source, db, name):
     """Posts it; seconds until its snapshot is in the log and it streams."""
     t = time.monotonic()
-    w.must("POST", "connect", "/connectors", connector_json(source, db, name))
+    w.must("POST", "connect", "/connectors", json.dumps(connector_config(source, db, name)))
     wait_for(lambda: w.connector(name)["step"] == "streaming", f"connector {name} streaming", 120)
     return time.monotonic() - t
 
@@ -116,17 +118,23 @@ def write_backlog(pg, call):
     return end
 
 
-def drain(w, source, db, name, rows, call, target=None):
-    """Writes a backlog behind two slots; (the limit's figures, walmill's). With a target cluster, until the job's tables have it."""
-    job = "tables" if target else None
-    pg = source.connect(db)
-    w.must("PUT", "connect", f"/connectors/{name}/stop")
-    wait_for(lambda: w.connector(name)["state"] == "STOPPED", "connector stopped", 20)
-    wait_for(lambda: not int(pg.one("SELECT count(*) FROM pg_replication_slots WHERE active")), "slot let go", 20)
+def drain_limit(source, db, pg, call):
+    """Writes a backlog behind a slot of its own and the stopped reader's: where it ends, and the limit's figures."""
+    wait_for(lambda: not int(pg.one("SELECT count(*) FROM pg_replication_slots WHERE active")), "slot let go", 60)
     pg("SELECT pg_create_logical_replication_slot('the_limit', 'pgoutput')")
     end = write_backlog(pg, call)
     limit = recvlogical(source, db, "the_limit", end)
     pg("SELECT pg_drop_replication_slot('the_limit')")
+    return end, limit
+
+
+def drain(w, source, db, name, rows, call, target=None):
+    """Drains a backlog; (the limit's figures, walmill's). With a target cluster, until the job's tables have it."""
+    job = "tables" if target else None
+    pg = source.connect(db)
+    w.must("PUT", "connect", f"/connectors/{name}/stop")
+    wait_for(lambda: w.connector(name)["state"] == "STOPPED", "connector stopped", 20)
+    end, limit = drain_limit(source, db, pg, call)
 
     reset_peak(w.pid)
     sink = target and int(target.connect().one("SELECT pid FROM pg_stat_activity WHERE application_name = 'walmill job tables' LIMIT 1"))
@@ -157,14 +165,18 @@ def report(table, what, load, rows, limit, got, ratio_least, cpu_most, cpu_text=
                at_most("RSS" + (" - state" if state_mb else ""), got["rss"] - state_mb, 60, " MB")])
 
 
+CAPTURE_LOADS = (("one transaction", ROWS, ROWS), ("100 rows a transaction", ROWS, 100), ("1 row a transaction", ROWS // 3, 1))
+TABLE_LOADS = (("inserts", f"CALL bench.append({ROWS}, 100)", 0.5),
+               (f"updates of {HOT:,} hot rows", f"CALL bench.move({ROWS}, 100, {HOT})", 0.7))
+
+
 def capture(bench):
     source, table = bench.source, bench.table
     source.create("capture", *SCHEMA)
     w = bench.walmill("capture", source.dsn("capture"))
     w.wait_ready()
     create_connector(w, source, "capture", "capture")
-    single = ROWS // 3
-    for load, rows, per in (("one transaction", ROWS, ROWS), ("100 rows a transaction", ROWS, 100), ("1 row a transaction", single, 1)):
+    for load, rows, per in CAPTURE_LOADS:
         limit, got = drain(w, source, "capture", "capture", rows, f"CALL bench.append({rows}, {per})")
         m = rows / 1e6
         table.add("limit: pg_recvlogical", load, rows, f"{rows / limit['s'] / 1e3:,.0f}k rows/s", cpu=f"client {limit['client'] / m:.1f}",
@@ -235,8 +247,7 @@ def tables(bench):
     for where, target in (("target another instance", bench.target), ("target = source", None)):
         db = "tables_apart" if target else "tables_same"
         w = with_job(bench, db, target)
-        for load, call, least in (("inserts", f"CALL bench.append({ROWS}, 100)", 0.5),
-                                  (f"updates of {HOT:,} hot rows", f"CALL bench.move({ROWS}, 100, {HOT})", 0.7)):
+        for load, call, least in TABLE_LOADS:
             limit, got = drain(w, bench.source, db, "tables", ROWS, call, target or bench.source)
             state = w.job("tables")["state_bytes"] / 2**20
             report(bench.table, "capture + log + 3 tables", f"{load}, {where}", ROWS, limit, got, least, 10, state_mb=state)
@@ -303,27 +314,35 @@ SOURCE_PROBE = "UPDATE interventions SET latitude = {latitude:.6f} WHERE id = {i
 ALONE_PROBE = "UPDATE bench_alone SET latitude = {latitude:.6f} WHERE intervention_id = {id}"
 
 
+LATENCY_LOADS = ((100, 50), (1000, 100), (5000, 100))
+
+
+def probe_under_load(source, db, writer, listener, rate, probes, cpu_of):
+    """Milliseconds of each probe, the cores that cpu_of() says were used meanwhile, and the rate that was reached."""
+    writer(f"UPDATE interventions SET latitude = 45 WHERE id > {HOT}")
+    before, took = cpu_of(), time.monotonic()
+    load = source.start("pgbench", "-n", "-M", "prepared", "-c", "4", "-j", "1", "-R", str(rate - probes), "-T",
+                        str(int(SECONDS + 1)), "-D", f"hot={HOT}", "-f", ROOT + "/bench/move.pgbench", db, stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT, text=True)
+    ms = Probe(writer, listener, SOURCE_PROBE).run(probes, SECONDS)
+    cores = (cpu_of() - before) / (time.monotonic() - took)
+    out = load.communicate()[0]
+    if load.returncode:
+        raise Failed("pgbench: " + out[-300:])
+    return ms, cores, next(float(line.split()[2]) for line in out.splitlines() if line.startswith("tps =")) + probes
+
+
 def latency(bench):
     source, target, db = bench.source, bench.target, "latency"
     w = bench.alive = with_job(bench, db, target)
     writer, listener = source.connect(db), target.connect(db)
     listener(TELL)
-    for rate, probes in ((100, 50), (1000, 100), (5000, 100)):
-        writer(f"UPDATE interventions SET latitude = 45 WHERE id > {HOT}")
-        before, took = cpu_s(w.pid), time.monotonic()
-        load = source.start("pgbench", "-n", "-M", "prepared", "-c", "4", "-j", "1", "-R", str(rate - probes), "-T",
-                            str(int(SECONDS + 1)), "-D", f"hot={HOT}", "-f", ROOT + "/bench/move.pgbench", db, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)
-        ms = Probe(writer, listener, SOURCE_PROBE).run(probes, SECONDS)
-        cpu, took = cpu_s(w.pid) - before, time.monotonic() - took
-        out = load.communicate()[0]
-        if load.returncode:
-            raise Failed("pgbench: " + out[-300:])
-        reached = next(float(line.split()[2]) for line in out.splitlines() if line.startswith("tps =")) + probes
+    for rate, probes in LATENCY_LOADS:
+        ms, cpu, reached = probe_under_load(source, db, writer, listener, rate, probes, lambda: cpu_s(w.pid))
         p50, p95, p99 = (quantile(ms, q) for q in (0.5, 0.95, 0.99))
         need = {100: [under("p50", p50, 2, " ms")], 1000: [under("p50", p50, 3, " ms"), under("p99", p99, 15, " ms")]}.get(rate, [])
         bench.table.add("commit to visible", f"{rate:,} tx/s ({reached:,.0f} reached), target another instance", len(ms),
-                        f"p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} max {max(ms):.1f} ms", cpu=f"{100 * cpu / took:.0f} % of a core",
+                        f"p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} max {max(ms):.1f} ms", cpu=f"{100 * cpu:.0f} % of a core",
                         rss=f"{peak_mb(w.pid):.0f}", required=need)
     must_be_equal(w)
     alone = target.connect(db)
@@ -377,11 +396,102 @@ def start(bench):
     w.stop()
 
 
+# ---- the peers ----
+
+def peers_drain(bench, name, db, rows, call, names, reached):
+    """The limit's figures, the peers': from the resumed connector to what reached(end) waits for."""
+    p, pg = bench.peers, bench.source.connect(db)
+    p.steer(name, "stop")
+    end, limit = drain_limit(bench.source, db, pg, call)
+    p.reset_peak()
+    before, t = p.cpu(names), time.monotonic()
+    p.steer(name, "resume")
+    at = reached(end)
+    got = {"s": at - t, "cpu": p.cpu(names) - before, "rss": p.peak(names)}
+    got["sender"] = cpu_s(int(pg.one("SELECT active_pid FROM pg_replication_slots WHERE active")))
+    pg.close()
+    return limit, got
+
+
+def peers_report(bench, what, load, rows, limit, got):
+    m = rows / 1e6
+    bench.table.add("peers: " + what, load, rows, f"{rows / got['s'] / 1e3:,.0f}k rows/s", f"{rows / limit['s'] / 1e3:,.0f}k rows/s",
+                    f"peers {got['cpu'] / m:.1f}", f"{got['sender'] / m:.1f} ({limit['sender'] / m:.1f})", "", f"{got['rss']:,.0f}",
+                    limit["s"] / got["s"])
+
+
+def peers_connector(bench, db, name, more):
+    config = connector_config(bench.source, db, name)
+    config["config"] |= more
+    bench.peers.create(config)
+
+
+def peers_capture(bench):
+    p, db = bench.peers, "peers_capture"
+    bench.source.create(db, *SCHEMA)
+    pg = bench.source.connect(db)
+    pg("CALL bench.append(1, 1)")
+    peers_connector(bench, db, "pcapture", peers.BULK)
+    topic = "pcapture.interventions"
+    wait_for(lambda: p.records(topic) == 1, "Debezium's snapshot", 60, 0.1)
+
+    def reached(want):
+        wait_for(lambda: p.records(topic) >= want, f"{want} records", 300, 0.02)
+        return time.monotonic()
+
+    # JVMs are slow until they have compiled what they run: one load more than is reported
+    for load, rows, per in (("warm-up", ROWS // 3, 100), *CAPTURE_LOADS):
+        want = p.records(topic) + rows + 1
+        limit, got = peers_drain(bench, "pcapture", db, rows, f"CALL bench.append({rows}, {per})", ("kafka", "connect"),
+                                 lambda end, want=want: reached(want))
+        if load != "warm-up":
+            peers_report(bench, "Debezium into Kafka", load, rows, limit, got)
+    p.steer("pcapture", "", "DELETE")
+    pg.close()
+
+
+def peers_tables(bench):
+    """From nothing to right tables, then the loads of the latency part and of the tables part."""
+    p, db, name = bench.peers, "peers_tables", "ptables"
+    bench.source.create(db, *SCHEMA)
+    bench.target.create(db, SCHEMA[0])
+    pg = bench.source.connect(db)
+    pg(f"CALL bench.append({HOT + PROBES}, 1000)")
+    pg.close()
+    p.stop()
+    began = time.monotonic()
+    p.start()
+    peers_connector(bench, db, name, peers.QUICK)
+    p.submit(name + ".interventions", bench.target, db)
+    equal = peers.Equal(bench.source, bench.target, db)
+    at = equal.wait()
+    bench.table.add("peers: nothing to right tables", f"{HOT + PROBES:,} rows; start of all four JVMs", 0, f"{at - began:.1f} s",
+                    rss=f"{p.peak():,.0f}")
+    writer, listener = bench.source.connect(db), bench.target.connect(db)
+    listener(TELL)
+    for rate, probes in LATENCY_LOADS[:2]:
+        ms, cores, tps = probe_under_load(bench.source, db, writer, listener, rate, probes, p.cpu)
+        bench.table.add("peers: commit to visible", f"{rate:,} tx/s ({tps:,.0f} reached), target another instance", len(ms),
+                        "p50 {:.2f} p95 {:.2f} p99 {:.2f} max {:.1f} ms".format(*(quantile(ms, q) for q in (0.5, 0.95, 0.99)), max(ms)),
+                        cpu=f"peers {100 * cores:.0f} % of a core", rss=f"{p.peak():,.0f}")
+    listener("DROP TABLE bench_alone; DROP FUNCTION bench_tell CASCADE")
+    p.rest("connect_port", "PUT", f"/connectors/{name}/config", connector_config(bench.source, db, name)["config"] | peers.BULK)
+    for load, call, _ in TABLE_LOADS:
+        limit, got = peers_drain(bench, name, db, ROWS, call, peers.JVMS, lambda end: equal.wait())
+        peers_report(bench, "Debezium + Kafka + Flink, 3 tables", load + ", target another instance", ROWS, limit, got)
+    for c in (writer, listener):
+        c.close()
+    equal.close()
+    p.steer(name, "", "DELETE")
+    p.cancel()
+
+
 # ---- the run ----
 
 class Bench:
     def __init__(self, dir, parts):
         self.dir, self.parts, self.table = dir, parts, Table()
+        self.peers = None
         self.running, self.alive = [], None
         self.clusters = []
         for name in ("source", "target"):
@@ -396,6 +506,8 @@ class Bench:
     def close(self):
         for w in self.running:
             w.stop()
+        if self.peers:
+            self.peers.stop()
         for c in self.clusters:
             c.destroy()
 
@@ -423,8 +535,6 @@ def main():
     parts = sys.argv[1:] or list(PARTS)
     if set(parts) - set(PARTS):
         sys.exit(__doc__)
-    if os.environ.get("PEERS"):
-        sys.exit("bench: PEERS=1, the run beside Kafka, Debezium and Flink, is not part of this version; run make bench without it")
     if not os.access(WALMILL, os.X_OK):
         sys.exit(f"bench: no {WALMILL}; make bench builds it")
     dir = tempfile.mkdtemp(prefix="walmill-bench-", dir=os.environ.get("BENCH_DIR", "/var/tmp"))
@@ -432,7 +542,12 @@ def main():
     head, began, failed, bench = heading(), time.monotonic(), [], None
     try:
         bench = Bench(dir, parts)
-        for part in (p for p in PARTS if p in parts):
+        run = [p for p in PARTS if p in parts]
+        if os.environ.get("PEERS"):
+            bench.peers = peers.Peers(dir + "/peers")
+            # each right behind walmill's own; the latency of the peers belongs to the tables that they fill
+            run = [q for p in run for q in ((p, "peers_" + p) if p in ("capture", "tables") else (p,))]
+        for part in run:
             t = time.monotonic()
             try:
                 globals()[part](bench)

@@ -10,11 +10,13 @@
 #include "http/server.h"
 #include "job/registry.h"
 #include "kafka/kafka.h"
+#include "live/live.h"
 
 struct api {
 	struct registry *registry;
 	struct log *log;
 	struct kafka *kafka;        /* or NULL */
+	struct live *live;
 	struct io *io;
 	const char *version;        /* of walmill */
 	char cluster_id[33];
@@ -36,6 +38,11 @@ void api_health(void *api, const struct http_request *r, struct http_response *o
 
 /* What of the jobs listener is about topics; false when it is not. */
 bool api_topics(const struct api *api, const struct http_request *r, struct http_response *out);
+
+/* GET /api/stream, of the console's and the application's listener; false when the path is another. */
+bool api_stream(const struct api *api, const struct http_request *r, struct http_response *out);
+/* What the stream carries; api must outlive it. Before live_start. */
+void api_stream_topics(struct api *api);
 
 /* Connect's error body: {"error_code":n,"message":...}. The status follows the error's code. */
 void api_error(struct http_response *out, const struct err *err);

@@ -42,6 +42,7 @@ static const char *title(unsigned status)
 	return status == 400   ? "Bad Request"
 		: status == 404 ? "Not Found"
 		: status == 405 ? "Method Not Allowed"
+		: status == 503 ? "Service Unavailable"
 				: "Internal Server Error";
 }
 
@@ -174,7 +175,7 @@ void api_console(void *arg, const struct http_request *r, struct http_response *
 {
 	struct console c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
 
-	if (!serve_mounted(arg, r, out))
+	if (!api_stream(arg, r, out) && !serve_mounted(arg, r, out))
 		serve(&c);
 	arena_release(&c.arena);
 }

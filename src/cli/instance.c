@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 
+enum { STREAM_READERS_MAX = 128 };
+
 static volatile sig_atomic_t stopping;
 
 static void on_signal(int number)
@@ -87,12 +89,22 @@ static int open_log(struct instance *in, struct err *err)
 	return 0;
 }
 
+static void open_live(struct instance *in)
+{
+	struct live_options o = {.io = io_system(), .readers_max = STREAM_READERS_MAX,
+		.target = *settings_text(in->cli->settings, SET_TARGET) ? in->target : in->source};
+
+	in->live = in->api.live = live_new(&o);
+	api_stream_topics(&in->api);
+}
+
 static int open_registry(struct instance *in, struct err *err)
 {
 	struct registry_options o = {.io = io_system(), .log = in->log, .dir = settings_text(in->cli->settings, SET_DATA),
 				     .timezone = settings_text(in->cli->settings, SET_JOB_TIMEZONE),
 				     .job_memory = (size_t)settings_int(in->cli->settings, SET_JOB_MEMORY),
-				     .checkpoint_interval_us = settings_int(in->cli->settings, SET_JOB_CHECKPOINT_INTERVAL), .wake = &in->wake};
+				     .checkpoint_interval_us = settings_int(in->cli->settings, SET_JOB_CHECKPOINT_INTERVAL), .wake = &in->wake,
+				     .tap = live_tap(in->live)};
 	const struct pg_params *target = *settings_text(in->cli->settings, SET_TARGET) ? &in->target : &in->source;
 
 	o.source = in->source;
@@ -216,9 +228,11 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	io_random(io_system(), id, sizeof(id));
 	for (i = 0; i < 16; i++)
 		snprintf(in->api.cluster_id + 2 * i, 3, "%02x", id[i]);
+	open_live(in);
 	if (open_kafka(in, err) || open_registry(in, err))
 		return -1;
 	in->api.registry = in->registry;
+	live_start(in->live);
 	in->api.data_dir = settings_text(c->settings, SET_DATA);
 	snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s", settings_text(c->settings, SET_CONNECT_LISTEN));
 	return listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err) ||
@@ -232,11 +246,14 @@ void instance_stop(struct instance *in)
 {
 	unsigned i;
 
+	if (in->live)
+		live_stop(in->live);
 	/* listeners first, so that nobody asks about what is going away; jobs before connectors before the log */
 	for (i = 0; i < in->nservers; i++)
 		http_server_stop(in->servers[i]);
 	kafka_stop(in->kafka);
 	registry_close(in->registry);
+	live_free(in->live);
 	log_close(in->log);
 	logger_free(in->logger);
 	pg_params_release(&in->source);

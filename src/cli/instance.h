@@ -17,6 +17,7 @@ struct instance {
 	struct wake wake;
 	struct api api;
 	struct kafka *kafka;     /* NULL: nowhere */
+	struct live *live;
 	struct http_server *servers[12];
 	unsigned nservers;
 	unsigned ports[4];       /* connect, jobs, api, console; 0 = not open */

@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 
-enum { CONNECTIONS_MAX = 64, IDLE_TIMEOUT_S = 60, MEMORY_PER_CONNECTION = 64 << 10 };
+enum { CONNECTIONS_MAX = 256, IDLE_TIMEOUT_S = 60, MEMORY_PER_CONNECTION = 64 << 10, HEADERS_MAX = 16 << 10, STREAM_BLOCK = 32 << 10 };
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -108,17 +108,94 @@ const char *http_header(const struct http_request *r, const char *name)
 	return v ? v : "";
 }
 
+/* ---- answers ---- */
+
+/* headers: "Name\0value\0" one after the other */
+void http_header_add(struct http_response *out, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_puts(&out->headers, name);
+	buf_putc(&out->headers, '\0');
+	va_start(ap, fmt);
+	buf_vprintf(&out->headers, fmt, ap);
+	va_end(ap);
+	buf_putc(&out->headers, '\0');
+}
+
+static void add_headers(struct MHD_Response *res, struct http_response *out)
+{
+	struct reader r = reader_of(buf_view(&out->headers));
+	bool cache = false;
+
+	while (buf_ok(&out->headers) && reader_left(&r)) {
+		const char *name = (const char *)reader_cstr(&r).ptr, *value = (const char *)reader_cstr(&r).ptr;
+
+		MHD_add_response_header(res, name, value);
+		cache = cache || strcasecmp(name, "Cache-Control") == 0;
+	}
+	if (!cache)
+		MHD_add_response_header(res, "Cache-Control", "no-store");
+}
+
+struct streaming {
+	struct http_stream stream;
+	struct buf pending;
+	size_t sent;
+};
+
+static ssize_t stream_read(void *arg, uint64_t pos, char *to, size_t max)
+{
+	struct streaming *s = arg;
+	size_t n;
+
+	while (s->sent == s->pending.len) {
+		buf_clear(&s->pending);
+		s->sent = 0;
+		if (!s->stream.next(s->stream.arg, &s->pending))
+			return MHD_CONTENT_READER_END_OF_STREAM;
+	}
+	n = s->pending.len - s->sent < max ? s->pending.len - s->sent : max;
+	memcpy(to, s->pending.ptr + s->sent, n);
+	s->sent += n;
+	return (ssize_t)n;
+}
+
+static void stream_end(void *arg)
+{
+	struct streaming *s = arg;
+
+	s->stream.end(s->stream.arg);
+	buf_release(&s->pending);
+	mem_free(s);
+}
+
+/* A thread of its own has every connection, so that a stream's may wait. */
+static struct MHD_Response *stream_response(const struct http_stream *stream)
+{
+	struct streaming *s = mem_zalloc(sizeof(*s));
+	struct MHD_Response *res;
+
+	s->stream = *stream;
+	s->pending = BUF_INIT(SIZE_MAX);
+	res = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_end);
+	if (!res)
+		stream_end(s);
+	return res;
+}
+
 static enum MHD_Result answer(struct MHD_Connection *c, struct http_response *out)
 {
-	struct MHD_Response *res = MHD_create_response_from_buffer(out->body.len, out->body.ptr, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *res = out->stream.next ? stream_response(&out->stream)
+		: MHD_create_response_from_buffer(out->body.len, out->body.ptr, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result rc;
 
 	if (!res)
 		return MHD_NO;
-	if (out->body.len || out->content_type)
+	if (out->body.len || out->content_type || out->stream.next)
 		MHD_add_response_header(res, "Content-Type", out->content_type ? out->content_type : "application/json");
 	MHD_add_response_header(res, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(res, "Cache-Control", "no-store");
+	add_headers(res, out);
 	if (out->location)
 		MHD_add_response_header(res, "Location", out->location);
 	if (out->allow)
@@ -145,7 +222,7 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 	struct http_server *s = arg;
 	struct exchange *x = *state;
 	struct http_request req = {.method = method, .path = url, .mhd = c};
-	struct http_response out = {.status = 500, .body = BUF_INIT((size_t)1 << 28)};
+	struct http_response out = {.status = 500, .headers = BUF_INIT(HEADERS_MAX), .body = BUF_INIT((size_t)1 << 28)};
 	enum MHD_Result rc;
 
 	if (!x) {
@@ -169,6 +246,7 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 	req.body = buf_view(&x->body);
 	s->handler(s->arg, &req, &out);
 	rc = answer(c, &out);
+	buf_release(&out.headers);
 	buf_release(&out.body);
 	return rc;
 }

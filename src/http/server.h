@@ -28,13 +28,25 @@ struct http_request {
 const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name);
 
+/* An answer that goes on: `next` waits for more and appends it; false = the end. `end` is called once. Both on the connection's thread. */
+struct http_stream {
+	bool (*next)(void *arg, struct buf *into);
+	void (*end)(void *arg);
+	void *arg;
+};
+
 struct http_response {
 	unsigned status;
 	const char *content_type;  /* NULL = application/json */
 	const char *location;      /* or NULL */
 	const char *allow;         /* or NULL */
+	struct buf headers;        /* more of them, by http_header_add */
 	struct buf body;
+	struct http_stream stream; /* next not NULL: in place of the body */
 };
+
+/* One more header. Cache-Control is no-store unless it is given. */
+void http_header_add(struct http_response *out, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 typedef void (*http_handler)(void *arg, const struct http_request *r, struct http_response *out);
 
@@ -42,7 +54,8 @@ enum { HTTP_BODY_MAX = 8 << 20 };
 
 /* address: "127.0.0.1:8083", "[::1]:8083"; port 0 picks one. ERR_BUSY when it is taken. */
 int http_server_start(const char *address, http_handler handler, void *arg, struct http_server **ret, struct err *err) WM_MUST_USE;
-void http_server_stop(struct http_server *s);      /* waits for handlers that run; NULL is fine */
+/* Waits for handlers that run; streams must have been told to end. NULL is fine. */
+void http_server_stop(struct http_server *s);
 unsigned http_server_port(const struct http_server *s);
 
 /*

@@ -27,6 +27,29 @@ enum job_state { JOB_CREATED, JOB_INITIALIZING, JOB_RUNNING, JOB_DEGRADED, JOB_F
 
 const char *job_state_name(enum job_state s);
 
+struct flow;
+struct sink;
+struct sql_job;
+
+/* What a job has just committed to its target. Valid during the call. */
+struct job_written {
+	const char *job;
+	const struct sql_job *plan;
+	struct flow *flow;                /* flow_next_change gives the rows */
+	const struct sink *sink;          /* sink_target names the tables and columns */
+	bool replaced;                    /* the tables were made right as a whole: the changes do not say what became of each row */
+	lsn_t commit_lsn;                 /* the position that was committed with it */
+	int64_t clock_us;                 /* the same; since 2000-01-01 */
+	int64_t source_us;                /* source commit time of the newest transaction; 0 = none, since 1970 */
+};
+
+/* Who looks on: called on jobs' threads after each commit of the target, before it is forgotten what changed. Must not wait. */
+struct job_tap {
+	bool (*wanted)(void *arg);        /* asked first; cheap */
+	void (*written)(void *arg, const struct job_written *w);
+	void *arg;
+};
+
 /* What a job needs to know of the world. Outlives all jobs. */
 struct job_env {
 	struct io *io;
@@ -38,6 +61,7 @@ struct job_env {
 	const char *checkpoint_dir;       /* must exist; NULL = jobs keep no checkpoints */
 	int64_t checkpoint_interval_us;
 	struct wake *outside;             /* signalled on changes; may be NULL */
+	const struct job_tap *tap;        /* or NULL */
 	/*
 	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with
 	 * the command that would capture it. `want` is the name from SET connector, or NULL.

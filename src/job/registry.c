@@ -424,6 +424,7 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 		.memory_max = o->job_memory,
 		.checkpoint_interval_us = o->checkpoint_interval_us,
 		.outside = o->wake,
+		.tap = o->tap,
 		.connector_of = connector_of,
 		.any_source = any_source,
 		.arg = r};

@@ -27,6 +27,7 @@ struct registry_options {
 	size_t job_memory;
 	int64_t checkpoint_interval_us;
 	struct wake *wake;               /* signalled on every change; may be NULL */
+	const struct job_tap *tap;       /* or NULL; outlives the registry */
 };
 
 int registry_open(const struct registry_options *o, struct registry **ret, struct err *err) WM_MUST_USE; /* starts what was running */
