@@ -17,11 +17,9 @@ const struct http_asset *http_asset_find(const char *path)
 const struct http_asset *http_asset_route(const char *path, const char *index)
 {
 	const struct http_asset *a = http_asset_find(path);
-	const char *last = strrchr(path, '/');
+	bool file = path[0] == '/' && !strchr(path + 1, '/') && strchr(path, '.');
 
-	if (a || (last && strchr(last, '.')))
-		return a;
-	return http_asset_find(index);
+	return a || file ? a : http_asset_find(index);
 }
 
 /* Whether an Accept-Encoding names this coding, and not with q=0. */
@@ -59,4 +57,38 @@ struct view http_asset_body(const struct http_asset *a, const char *accept_encod
 bool http_assets_built(void)
 {
 	return http_asset_count != 0;
+}
+
+bool http_asset_serve(const struct http_request *r, const char *index, struct http_response *out)
+{
+	const struct http_asset *a = http_asset_route(r->path, index);
+	const char *encoding;
+	struct view body;
+
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
+		return false;
+	if (!a && (http_assets_built() || strchr(r->path, '.')))
+		return false;
+	out->content_type = "text/html; charset=utf-8";
+	http_header_add(out, "Content-Security-Policy", "%s", HTTP_ASSET_CSP);
+	http_header_add(out, "Referrer-Policy", "no-referrer");
+	if (!a) {
+		out->status = 200;
+		buf_puts(&out->body, HTTP_NO_PAGES);
+		return true;
+	}
+	http_header_add(out, "ETag", "%s", a->etag);
+	http_header_add(out, "Vary", "Accept-Encoding");
+	http_header_add(out, "Cache-Control", "%s", a->immutable ? "public, max-age=31536000, immutable" : "no-cache");
+	if (strstr(http_header(r, "If-None-Match"), a->etag)) {
+		out->status = 304;
+		return true;
+	}
+	body = http_asset_body(a, http_header(r, "Accept-Encoding"), &encoding);
+	if (encoding)
+		http_header_add(out, "Content-Encoding", "%s", encoding);
+	out->status = 200;
+	out->content_type = a->type;
+	buf_put(&out->body, body.ptr, body.len);
+	return true;
 }
