@@ -106,7 +106,7 @@ const define = { WORKER_URL: JSON.stringify(worker), BASE_URL: JSON.stringify(ba
 const dashboard = await scripts("src/dashboard/dashboard.tsx", define);
 const consolePage = await scripts("src/console/console.tsx", define);
 written.set("dashboard.html", Buffer.from(page("walmill dashboard", css, theme, dashboard, dashboard.lazy.flatMap((l) => [l.file, ...l.with]))));
-written.set("console.html", Buffer.from(page("walmill console", css, theme, consolePage, [])));
+written.set("console.html", Buffer.from(page("walmill console", css, theme, consolePage, consolePage.lazy.flatMap((l) => [l.file, ...l.with]))));
 written.set("licences.txt", Buffer.from(licences()));
 const manifest = { css, theme, worker, base, dashboard, console: consolePage };
 written.set("manifest.json", Buffer.from(JSON.stringify(manifest, null, 1)));
