@@ -29,8 +29,16 @@ function typecheck() {
 }
 
 const common = {
-	bundle: true, minify: true, target: "es2022", write: false, absWorkingDir: here, legalComments: "none", logLevel: "warning",
-	jsx: "automatic", jsxImportSource: "preact", external: ["*.png"],
+	bundle: true,
+	minify: true,
+	target: "es2022",
+	write: false,
+	absWorkingDir: here,
+	legalComments: "none",
+	logLevel: "warning",
+	jsx: "automatic",
+	jsxImportSource: "preact",
+	external: ["*.png"],
 };
 
 async function one(file, options = {}) {
@@ -41,8 +49,15 @@ async function one(file, options = {}) {
 /* Scripts of one page: [entry, chunks that the entry needs at once, all]. */
 async function scripts(entry, define) {
 	const result = await esbuild.build({
-		...common, entryPoints: [entry], format: "esm", splitting: true, outdir: "/", define, entryNames: "[name]-[hash]",
-		chunkNames: "[name]-[hash]", metafile: true,
+		...common,
+		entryPoints: [entry],
+		format: "esm",
+		splitting: true,
+		outdir: "/",
+		define,
+		entryNames: "[name]-[hash]",
+		chunkNames: "[name]-[hash]",
+		metafile: true,
 	});
 	for (const f of result.outputFiles) written.set(path.basename(f.path), Buffer.from(f.contents));
 	const outputs = Object.entries(result.metafile.outputs);
@@ -66,25 +81,39 @@ async function scripts(entry, define) {
 
 function licences() {
 	const lines = ["The pages of walmill contain these packages and data.\n"];
-	for (const pkg of ["preact", "@preact/signals", "@preact/signals-core", "uplot", "leaflet", "@dagrejs/dagre", "@dagrejs/graphlib",
-		"topojson-client", "us-atlas", "world-atlas"]) {
+	for (const pkg of [
+		"preact",
+		"@preact/signals",
+		"@preact/signals-core",
+		"uplot",
+		"leaflet",
+		"@dagrejs/dagre",
+		"@dagrejs/graphlib",
+		"topojson-client",
+		"us-atlas",
+		"world-atlas",
+	]) {
 		const dir = path.join(here, "node_modules", pkg);
 		const meta = JSON.parse(readFileSync(path.join(dir, "package.json"), "utf8"));
 		const file = readdirSync(dir).find((f) => /^licen[cs]e/i.test(f));
 		lines.push(`==== ${pkg} ${meta.version} (${meta.license})\n`, file ? readFileSync(path.join(dir, file), "utf8") : "");
 	}
-	lines.push("==== Outlines: Natural Earth and the U.S. Census Bureau, both in the public domain. Names of neighbourhoods: City of New York, 311.\n");
+	lines.push(
+		"==== Outlines: Natural Earth and the U.S. Census Bureau, both in the public domain. Names of neighbourhoods: City of New York, 311.\n",
+	);
 	return lines.join("\n");
 }
 
 function page(title, css, theme, s, preload) {
 	const icon = "data:image/svg+xml," + encodeURIComponent(readFileSync(path.join(here, "src/icon.svg"), "utf8").trim());
 	const links = [...s.now, ...preload].map((f) => `<link rel="modulepreload" href="${f}">`).join("");
-	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>` +
+	return (
+		`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>` +
 		`<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">` +
 		`<link rel="icon" href="${icon}"><script src="${theme}"></script><link rel="stylesheet" href="${css}">${links}` +
 		`<script type="module" src="${s.main}"></script></head><body><div id="app"></div>` +
-		`<noscript>${title} needs JavaScript.</noscript></body></html>\n`;
+		`<noscript>${title} needs JavaScript.</noscript></body></html>\n`
+	);
 }
 
 function pack() {
@@ -105,8 +134,30 @@ const base = hashed("base.json", JSON.stringify(baseLayer(path.join(here, "../de
 const define = { WORKER_URL: JSON.stringify(worker), BASE_URL: JSON.stringify(base) };
 const dashboard = await scripts("src/dashboard/dashboard.tsx", define);
 const consolePage = await scripts("src/console/console.tsx", define);
-written.set("dashboard.html", Buffer.from(page("walmill dashboard", css, theme, dashboard, dashboard.lazy.flatMap((l) => [l.file, ...l.with]))));
-written.set("console.html", Buffer.from(page("walmill console", css, theme, consolePage, consolePage.lazy.flatMap((l) => [l.file, ...l.with]))));
+written.set(
+	"dashboard.html",
+	Buffer.from(
+		page(
+			"walmill dashboard",
+			css,
+			theme,
+			dashboard,
+			dashboard.lazy.flatMap((l) => [l.file, ...l.with]),
+		),
+	),
+);
+written.set(
+	"console.html",
+	Buffer.from(
+		page(
+			"walmill console",
+			css,
+			theme,
+			consolePage,
+			consolePage.lazy.flatMap((l) => [l.file, ...l.with]),
+		),
+	),
+);
 written.set("licences.txt", Buffer.from(licences()));
 const manifest = { css, theme, worker, base, dashboard, console: consolePage };
 written.set("manifest.json", Buffer.from(JSON.stringify(manifest, null, 1)));

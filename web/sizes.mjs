@@ -10,9 +10,16 @@ export function sizes(out, m) {
 	const route = (p, l) => [...start(p), l.file, ...l.with];
 	const largest = (p) => Math.max(...p.lazy.map((l) => kib(route(p, l))), kib(start(p)));
 	return {
-		entry: Math.max(kib(start(m.dashboard)), kib(start(m.console))), console: largest(m.console), dashboard: largest(m.dashboard),
-		css: kib([m.css]), base: kib([m.base]),
-		all: kib(readdirSync(out).filter((f) => f.endsWith(".gz")).map((f) => f.slice(0, -3))),
+		entry: Math.max(kib(start(m.dashboard)), kib(start(m.console))),
+		console: largest(m.console),
+		dashboard: largest(m.dashboard),
+		css: kib([m.css]),
+		base: kib([m.base]),
+		all: kib(
+			readdirSync(out)
+				.filter((f) => f.endsWith(".gz"))
+				.map((f) => f.slice(0, -3)),
+		),
 	};
 }
 

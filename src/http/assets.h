@@ -1,9 +1,10 @@
 /*
  * The pages that are compiled into the binary: what web/ was built into (scripts/web.sh), by path. Read only, any thread.
  *
- * A face that serves pages calls http_asset_serve(r, index, out), which goes by http_asset_route(path, index): a file by its exact path, or the index page for a route of the page's own
- * router: every other path, but for files that would stand at the root (old scripts of an earlier build), which are not found. Names of scripts and styles contain a hash of their content: `immutable` ones may be
- * kept for ever (Cache-Control: public, max-age=31536000, immutable), the others are asked for again (no-cache) with their ETag.
+ * A face that serves pages calls http_asset_serve(r, index, out), which goes by http_asset_route(path, index): a file by its exact path, or
+ * the index page for a route of the page's own router: every other path, but for files that would stand at the root (old scripts of an
+ * earlier build), which are not found. Names of scripts and styles contain a hash of their content: `immutable` ones may be kept for ever
+ * (Cache-Control: public, max-age=31536000, immutable), the others are asked for again (no-cache) with their ETag.
  */
 #ifndef WALMILL_HTTP_ASSETS_H
 #define WALMILL_HTTP_ASSETS_H
@@ -34,8 +35,8 @@ const struct http_asset *http_asset_route(const char *path, const char *index);
 struct view http_asset_body(const struct http_asset *a, const char *accept_encoding, const char **encoding);
 
 /*
- * Answers GET and HEAD of a page or a file, with ETag, encoding and policy; false, and nothing done, when the path has none. A binary without
- * pages answers every route with HTTP_NO_PAGES. Asked last, after every resource of the listener.
+ * Answers GET and HEAD of a page or a file, with ETag, encoding and policy; false, and nothing done, when the path has none. A binary
+ * without pages answers every route with HTTP_NO_PAGES. Asked last, after every resource of the listener.
  */
 bool http_asset_serve(const struct http_request *r, const char *index, struct http_response *out);
 

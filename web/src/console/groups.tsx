@@ -12,11 +12,31 @@ import { Fact, Head, Lag, Links, List } from "./parts.tsx";
 const rows = rowsOf<Group>("groups");
 
 const columns = (): Column<Group>[] => [
-	{ id: "id", name: t().word.name, sort: "id", cell: (g) => <a href={`/groups/${encodeURIComponent(g.id)}`}>{g.id}</a>, value: (g) => g.id },
+	{
+		id: "id",
+		name: t().word.name,
+		sort: "id",
+		cell: (g) => <a href={`/groups/${encodeURIComponent(g.id)}`}>{g.id}</a>,
+		value: (g) => g.id,
+	},
 	{ id: "state", name: t().word.state, sort: "state", cell: (g) => <State state={g.state} />, value: (g) => g.state },
 	{ id: "members", name: t().group.members, sort: "members", num: true, cell: (g) => num(g.members), value: (g) => g.members },
-	{ id: "lag", name: t().group.lagRecords, sort: "lag", num: true, cell: (g) => (g.lagRecords === null ? "–" : t().group.records(g.lagRecords)), value: (g) => g.lagRecords },
-	{ id: "seconds", name: t().group.lagSeconds, sort: "seconds", num: true, cell: (g) => duration(g.lagSeconds), value: (g) => g.lagSeconds },
+	{
+		id: "lag",
+		name: t().group.lagRecords,
+		sort: "lag",
+		num: true,
+		cell: (g) => (g.lagRecords === null ? "–" : t().group.records(g.lagRecords)),
+		value: (g) => g.lagRecords,
+	},
+	{
+		id: "seconds",
+		name: t().group.lagSeconds,
+		sort: "seconds",
+		num: true,
+		cell: (g) => duration(g.lagSeconds),
+		value: (g) => g.lagSeconds,
+	},
 	{ id: "topics", name: t().nav.topics, cell: (g) => <Links base="/topics" names={g.topics} /> },
 ];
 
@@ -25,10 +45,24 @@ export function Groups(): JSX.Element {
 	return (
 		<div class="page">
 			<Head title={t().group.title} />
-			{topic("groups").value.ready
-				? <List label={t().group.title} file="groups" columns={columns()} rows={rows.value} keyOf={(g) => g.id} preset="lag,desc" search={t().group.find}
-					empty={<Empty title={t().group.none} why={t().group.noneWhy}><pre>kcat -b 127.0.0.1:9092 -G my-group sip.interventions</pre></Empty>} />
-				: <Skeleton height={240} />}
+			{topic("groups").value.ready ? (
+				<List
+					label={t().group.title}
+					file="groups"
+					columns={columns()}
+					rows={rows.value}
+					keyOf={(g) => g.id}
+					preset="lag,desc"
+					search={t().group.find}
+					empty={
+						<Empty title={t().group.none} why={t().group.noneWhy}>
+							<pre>kcat -b 127.0.0.1:9092 -G my-group sip.interventions</pre>
+						</Empty>
+					}
+				/>
+			) : (
+				<Skeleton height={240} />
+			)}
 		</div>
 	);
 }
@@ -43,10 +77,17 @@ const partColumns = (): Column<Part>[] => [
 	{ id: "end", name: t().group.end, num: true, cell: (p) => num(p.end), value: (p) => p.end },
 	{ id: "lag", name: t().group.lagRecords, num: true, cell: (p) => <Lag records={p.lag} seconds={null} />, value: (p) => p.lag },
 	{ id: "seconds", name: t().group.lagSeconds, num: true, cell: (p) => duration(p.lagSeconds), value: (p) => p.lagSeconds },
-	{ id: "member", name: t().group.member, class: "mono", cell: (p) => p.memberId ?? <span class="muted">{t().group.unassigned}</span>, value: (p) => p.memberId },
+	{
+		id: "member",
+		name: t().group.member,
+		class: "mono",
+		cell: (p) => p.memberId ?? <span class="muted">{t().group.unassigned}</span>,
+		value: (p) => p.memberId,
+	},
 ];
 const memberColumns = (): Column<Member>[] => [
-	{ id: "id", name: t().group.member, class: "mono", cell: (m) => m.id, value: (m) => m.id }, { id: "client", name: t().group.client, cell: (m) => m.clientId, value: (m) => m.clientId },
+	{ id: "id", name: t().group.member, class: "mono", cell: (m) => m.id, value: (m) => m.id },
+	{ id: "client", name: t().group.client, cell: (m) => m.clientId, value: (m) => m.clientId },
 	{ id: "host", name: t().group.host, cell: (m) => m.host, value: (m) => m.host },
 	{ id: "parts", name: t().topic.partitions, cell: (m) => (m.partitions ?? []).map((p) => `${p.topic}-${p.partition}`).join(", ") },
 ];
@@ -55,7 +96,10 @@ export function GroupPage({ id }: { id: string }): JSX.Element {
 	useTopics("groups");
 	/* the detail is asked for with each change of the row, and every two seconds while the page is looked at */
 	const row = rows.value.find((g) => g.id === id);
-	const d = useGet<GroupDetail>(`/api/groups/${encodeURIComponent(id)}`, `${row?.lagRecords}${row?.state}${row?.members}${Math.floor(now.value / 2000)}`);
+	const d = useGet<GroupDetail>(
+		`/api/groups/${encodeURIComponent(id)}`,
+		`${row?.lagRecords}${row?.state}${row?.members}${Math.floor(now.value / 2000)}`,
+	);
 	const g = d.data;
 	return (
 		<div class="page">
@@ -63,18 +107,37 @@ export function GroupPage({ id }: { id: string }): JSX.Element {
 			{d.error && <ErrorBox error={d.error} retry={d.reload} stale={!!g} />}
 			{g ? (
 				<>
-					<Card><div class="facts">
-						<Fact name={t().group.lagRecords}>{g.lagRecords === null ? "–" : t().group.records(g.lagRecords)}</Fact><Fact name={t().group.lagSeconds}>{duration(g.lagSeconds)}</Fact>
-						<Fact name={t().group.members}>{num(g.members)}</Fact><Fact name={t().group.protocol}>{g.protocol || "–"}</Fact>
-					</div></Card>
+					<Card>
+						<div class="facts">
+							<Fact name={t().group.lagRecords}>{g.lagRecords === null ? "–" : t().group.records(g.lagRecords)}</Fact>
+							<Fact name={t().group.lagSeconds}>{duration(g.lagSeconds)}</Fact>
+							<Fact name={t().group.members}>{num(g.members)}</Fact>
+							<Fact name={t().group.protocol}>{g.protocol || "–"}</Fact>
+						</div>
+					</Card>
 					<Card title={t().topic.partitions} flush>
-						{g.partitions.length ? <Table label={t().topic.partitions} columns={partColumns()} rows={g.partitions} keyOf={(p) => `${p.topic}-${p.partition}`} /> : <Empty title={t().word.none} />}
+						{g.partitions.length ? (
+							<Table
+								label={t().topic.partitions}
+								columns={partColumns()}
+								rows={g.partitions}
+								keyOf={(p) => `${p.topic}-${p.partition}`}
+							/>
+						) : (
+							<Empty title={t().word.none} />
+						)}
 					</Card>
 					<Card title={t().group.members} flush>
-						{g.memberList.length ? <Table label={t().group.members} columns={memberColumns()} rows={g.memberList} keyOf={(m) => m.id} /> : <Empty title={t().group.unassigned} />}
+						{g.memberList.length ? (
+							<Table label={t().group.members} columns={memberColumns()} rows={g.memberList} keyOf={(m) => m.id} />
+						) : (
+							<Empty title={t().group.unassigned} />
+						)}
 					</Card>
 				</>
-			) : !d.error && <Skeleton height={300} />}
+			) : (
+				!d.error && <Skeleton height={300} />
+			)}
 		</div>
 	);
 }

@@ -11,7 +11,10 @@ import { TopicPage, Topics } from "./topics.tsx";
 
 export function Rooms(): JSX.Element {
 	const one = (pattern: string) => match(pattern)?.[0];
-	const topic = one("/topics/{}"), group = one("/groups/{}"), connector = one("/connectors/{}"), job = one("/jobs/{}");
+	const topic = one("/topics/{}"),
+		group = one("/groups/{}"),
+		connector = one("/connectors/{}"),
+		job = one("/jobs/{}");
 	if (match("/")) return <Home />;
 	if (match("/topics")) return <Topics />;
 	if (match("/groups")) return <Groups />;
@@ -21,5 +24,9 @@ export function Rooms(): JSX.Element {
 	if (group) return <GroupPage key={group} id={group} />;
 	if (connector) return <ConnectorPage key={connector} name={connector} />;
 	if (job) return <JobPage key={job} id={job} />;
-	return <Empty title={t().word.notFound}><a href="/">{t().nav.home}</a></Empty>;
+	return (
+		<Empty title={t().word.notFound}>
+			<a href="/">{t().nav.home}</a>
+		</Empty>
+	);
 }

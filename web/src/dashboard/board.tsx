@@ -17,7 +17,13 @@ function DateChoice(): JSX.Element {
 	return (
 		<div class="date-nav">
 			<Button bare kind="ghost" icon="previous" label={t().kpi.earlier} onClick={() => go(addDays(d, -1))} />
-			<input class="input" type="date" aria-label={t().kpi.day} value={d} onChange={(e) => e.currentTarget.value && go(e.currentTarget.value)} />
+			<input
+				class="input"
+				type="date"
+				aria-label={t().kpi.day}
+				value={d}
+				onChange={(e) => e.currentTarget.value && go(e.currentTarget.value)}
+			/>
 			<Button bare kind="ghost" icon="next" label={t().kpi.later} onClick={() => go(addDays(d, 1))} />
 			<Button label={t().kpi.today} disabled={d === today()} onClick={() => go(today())} />
 		</div>

@@ -4,7 +4,12 @@
  */
 import L from "leaflet";
 
-export type Painter = (c: CanvasRenderingContext2D, project: (lat: number, lng: number) => [number, number], size: { w: number; h: number }, map: L.Map) => void;
+export type Painter = (
+	c: CanvasRenderingContext2D,
+	project: (lat: number, lng: number) => [number, number],
+	size: { w: number; h: number },
+	map: L.Map,
+) => void;
 const MARGIN = 0.25;
 
 export class CanvasLayer extends L.Layer {
@@ -14,7 +19,11 @@ export class CanvasLayer extends L.Layer {
 	private centre = L.latLng(0, 0);
 	private zoom = 0;
 
-	constructor(private painter: Painter, private paneName: string, private z: number) {
+	constructor(
+		private painter: Painter,
+		private paneName: string,
+		private z: number,
+	) {
 		super();
 	}
 
@@ -47,8 +56,10 @@ export class CanvasLayer extends L.Layer {
 		this.frame = 0;
 		const map = this._map;
 		if (!map) return;
-		const size = map.getSize(), ratio = Math.min(2, devicePixelRatio || 1);
-		const w = Math.round(size.x * (1 + 2 * MARGIN)), h = Math.round(size.y * (1 + 2 * MARGIN));
+		const size = map.getSize(),
+			ratio = Math.min(2, devicePixelRatio || 1);
+		const w = Math.round(size.x * (1 + 2 * MARGIN)),
+			h = Math.round(size.y * (1 + 2 * MARGIN));
 		this.corner = map.containerPointToLayerPoint([-size.x * MARGIN, -size.y * MARGIN]).round();
 		this.centre = map.getCenter();
 		this.zoom = map.getZoom();
@@ -64,8 +75,10 @@ export class CanvasLayer extends L.Layer {
 		c.setTransform(ratio, 0, 0, ratio, 0, 0);
 		c.clearRect(0, 0, w, h);
 		/* web mercator by hand: ten thousand points through Leaflet's objects would cost more than drawing them */
-		const scale = 256 * 2 ** this.zoom, origin = map.getPixelOrigin();
-		const ox = origin.x + this.corner.x, oy = origin.y + this.corner.y;
+		const scale = 256 * 2 ** this.zoom,
+			origin = map.getPixelOrigin();
+		const ox = origin.x + this.corner.x,
+			oy = origin.y + this.corner.y;
 		const project = (lat: number, lng: number): [number, number] => {
 			const s = Math.sin((Math.max(-85.05, Math.min(85.05, lat)) * Math.PI) / 180);
 			return [((lng + 180) / 360) * scale - ox, (0.5 - Math.log((1 + s) / (1 - s)) / (4 * Math.PI)) * scale - oy];
@@ -74,10 +87,15 @@ export class CanvasLayer extends L.Layer {
 	}
 
 	private animate(e: L.LeafletEvent): void {
-		const { center, zoom } = e as L.ZoomAnimEvent, map = this._map;
+		const { center, zoom } = e as L.ZoomAnimEvent,
+			map = this._map;
 		const scale = map.getZoomScale(zoom, this.zoom);
-		const half = map.getSize().multiplyBy(0.5 + MARGIN), now = map.project(this.centre, zoom);
-		const offset = half.multiplyBy(-scale).add(now).subtract(map.project(center, zoom).subtract(map.getSize().multiplyBy(0.5)).round());
+		const half = map.getSize().multiplyBy(0.5 + MARGIN),
+			now = map.project(this.centre, zoom);
+		const offset = half
+			.multiplyBy(-scale)
+			.add(now)
+			.subtract(map.project(center, zoom).subtract(map.getSize().multiplyBy(0.5)).round());
 		L.DomUtil.setTransform(this.canvas, map.containerPointToLayerPoint(L.point(0, 0)).add(offset), scale);
 	}
 }

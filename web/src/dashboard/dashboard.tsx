@@ -15,7 +15,15 @@ function App(): JSX.Element {
 	document.title = `walmill · ${title}`;
 	return (
 		<Shell title={title} nav={[]}>
-			{path.value !== "/" ? <Empty title={t().word.notFound}><a href="/">{t().app.dashboard}</a></Empty> : Board ? <Board /> : <Skeleton height={600} />}
+			{path.value !== "/" ? (
+				<Empty title={t().word.notFound}>
+					<a href="/">{t().app.dashboard}</a>
+				</Empty>
+			) : Board ? (
+				<Board />
+			) : (
+				<Skeleton height={600} />
+			)}
 		</Shell>
 	);
 }

@@ -5,22 +5,64 @@ import { query } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { STATUSES, type Status } from "../ui/bits.tsx";
 
-export interface Daily { date: string; status: Status; count: number; averageCompletionSeconds: number | null; validationRatio: number | null; lastRefreshedAt: string }
+export interface Daily {
+	date: string;
+	status: Status;
+	count: number;
+	averageCompletionSeconds: number | null;
+	validationRatio: number | null;
+	lastRefreshedAt: string;
+}
 export interface Load {
-	technicianId: number; technicianName: string | null; technicianEmail: string | null; openCount: number; completedToday: number;
+	technicianId: number;
+	technicianName: string | null;
+	technicianEmail: string | null;
+	openCount: number;
+	completedToday: number;
 	averageCompletionSeconds: number | null;
 }
-export interface Point { interventionId: number; latitude: number; longitude: number; status: Status; technicianId: number | null; plannedAt: string; updatedAt: string }
+export interface Point {
+	interventionId: number;
+	latitude: number;
+	longitude: number;
+	status: Status;
+	technicianId: number | null;
+	plannedAt: string;
+	updatedAt: string;
+}
 export interface Intervention {
-	id: number; reference: string; title: string; description: string | null; status: Status; assignmentMode: "AUTO" | "MANUAL"; plannedAt: string;
-	startedAt: string | null; completedAt: string | null; validatedAt: string | null; createdAt: string; updatedAt: string; latitude: number | null;
-	longitude: number | null; technician: { id: number; fullName: string; email: string } | null;
+	id: number;
+	reference: string;
+	title: string;
+	description: string | null;
+	status: Status;
+	assignmentMode: "AUTO" | "MANUAL";
+	plannedAt: string;
+	startedAt: string | null;
+	completedAt: string | null;
+	validatedAt: string | null;
+	createdAt: string;
+	updatedAt: string;
+	latitude: number | null;
+	longitude: number | null;
+	technician: { id: number; fullName: string; email: string } | null;
 }
 
-export interface Day { date: string; total: number; counts: Record<Status, number>; average: number | null; ratio: number | null }
+export interface Day {
+	date: string;
+	total: number;
+	counts: Record<Status, number>;
+	average: number | null;
+	ratio: number | null;
+}
 
-const emptyDay = (date: string): Day =>
-	({ date, total: 0, counts: { SCHEDULED: 0, IN_PROGRESS: 0, COMPLETED: 0, VALIDATED: 0 }, average: null, ratio: null });
+const emptyDay = (date: string): Day => ({
+	date,
+	total: 0,
+	counts: { SCHEDULED: 0, IN_PROGRESS: 0, COMPLETED: 0, VALIDATED: 0 },
+	average: null,
+	ratio: null,
+});
 
 const dailyRows = rowsOf<Daily>("daily");
 
@@ -57,7 +99,9 @@ const span = (n: number): Day[] => Array.from({ length: n }, (_, i) => dayOf(add
 export const series = computed(() => span(range.value));
 export const fortnight = computed(() => span(14));
 
-export const load = computed(() => [...rowsOf<Load>("load").value].sort((a, b) => b.openCount + b.completedToday - a.openCount - a.completedToday));
+export const load = computed(() =>
+	[...rowsOf<Load>("load").value].sort((a, b) => b.openCount + b.completedToday - a.openCount - a.completedToday),
+);
 
 /* statuses that the map shows */
 export const mapStatuses = computed<ReadonlySet<Status>>(() => {

@@ -9,7 +9,13 @@ import { Sparkline } from "../ui/svg.tsx";
 import { before, chosen, dailyReady, day, fortnight } from "./data.ts";
 
 interface CardProps {
-	id: string; name: string; value: string; tone?: Tone; difference: number | null; show: (n: number) => string; line: (number | null)[];
+	id: string;
+	name: string;
+	value: string;
+	tone?: Tone;
+	difference: number | null;
+	show: (n: number) => string;
+	line: (number | null)[];
 }
 
 function Kpi(p: CardProps): JSX.Element {
@@ -22,10 +28,24 @@ function Kpi(p: CardProps): JSX.Element {
 	const d = p.difference;
 	return (
 		<article class={`card kpi ${p.tone ? `tone-${p.tone}` : "accent"}`} data-kpi={p.id}>
-			<div class="kpi-name">{p.tone && <Shape tone={p.tone} />}<span>{p.name}</span></div>
-			<div key={turn} class={`kpi-value ${turn ? "changed" : ""}`} data-value>{p.value}</div>
+			<div class="kpi-name">
+				{p.tone && <Shape tone={p.tone} />}
+				<span>{p.name}</span>
+			</div>
+			<div key={turn} class={`kpi-value ${turn ? "changed" : ""}`} data-value>
+				{p.value}
+			</div>
 			<div class="kpi-delta">
-				{d === null ? "–" : d === 0 ? t().kpi.same : <b>{d > 0 ? "▲" : "▼"} {p.show(Math.abs(d))}</b>} {t().kpi.versus(shortDay(addDays(day.value, -1)))}
+				{d === null ? (
+					"–"
+				) : d === 0 ? (
+					t().kpi.same
+				) : (
+					<b>
+						{d > 0 ? "▲" : "▼"} {p.show(Math.abs(d))}
+					</b>
+				)}{" "}
+				{t().kpi.versus(shortDay(addDays(day.value, -1)))}
 			</div>
 			<Sparkline values={p.line} label={t().kpi.trendOf(p.name)} />
 		</article>
@@ -35,17 +55,57 @@ function Kpi(p: CardProps): JSX.Element {
 const minus = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a - b);
 
 export function Kpis(): JSX.Element {
-	if (!dailyReady.value) return <div class="kpis">{Array.from({ length: 7 }, (_, i) => <div key={i} class="card kpi"><Skeleton height={92} /></div>)}</div>;
-	const c = chosen.value, b = before.value, f = fortnight.value;
+	if (!dailyReady.value)
+		return (
+			<div class="kpis">
+				{Array.from({ length: 7 }, (_, i) => (
+					<div key={i} class="card kpi">
+						<Skeleton height={92} />
+					</div>
+				))}
+			</div>
+		);
+	const c = chosen.value,
+		b = before.value,
+		f = fortnight.value;
 	return (
 		<div class="kpis">
-			<Kpi id="total" name={t().kpi.total} value={num(c.total)} difference={c.total - b.total} show={(n) => num(n)} line={f.map((x) => x.total)} />
+			<Kpi
+				id="total"
+				name={t().kpi.total}
+				value={num(c.total)}
+				difference={c.total - b.total}
+				show={(n) => num(n)}
+				line={f.map((x) => x.total)}
+			/>
 			{STATUSES.map((s) => (
-				<Kpi key={s} id={s} name={t().status[s]} tone={s} value={num(c.counts[s])} difference={c.counts[s] - b.counts[s]} show={(n) => num(n)} line={f.map((x) => x.counts[s])} />
+				<Kpi
+					key={s}
+					id={s}
+					name={t().status[s]}
+					tone={s}
+					value={num(c.counts[s])}
+					difference={c.counts[s] - b.counts[s]}
+					show={(n) => num(n)}
+					line={f.map((x) => x.counts[s])}
+				/>
 			))}
-			<Kpi id="average" name={t().kpi.average} value={duration(c.average)} difference={minus(c.average, b.average)} show={duration} line={f.map((x) => x.average)} />
-			<Kpi id="ratio" name={t().kpi.ratio} value={c.ratio === null ? "–" : percent(c.ratio / 100)} difference={minus(c.ratio, b.ratio)}
-				show={(n) => `${num(n, 1)} pt`} line={f.map((x) => x.ratio)} />
+			<Kpi
+				id="average"
+				name={t().kpi.average}
+				value={duration(c.average)}
+				difference={minus(c.average, b.average)}
+				show={duration}
+				line={f.map((x) => x.average)}
+			/>
+			<Kpi
+				id="ratio"
+				name={t().kpi.ratio}
+				value={c.ratio === null ? "–" : percent(c.ratio / 100)}
+				difference={minus(c.ratio, b.ratio)}
+				show={(n) => `${num(n, 1)} pt`}
+				line={f.map((x) => x.ratio)}
+			/>
 		</div>
 	);
 }

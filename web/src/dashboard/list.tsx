@@ -14,8 +14,16 @@ import { csv, download, Table, type Column } from "../ui/table.tsx";
 import { EditDialog, type User } from "./form.tsx";
 import { spotlight, type Intervention } from "./data.ts";
 
-interface Page { content: Intervention[]; page: number; size: number; totalElements: number; totalPages: number }
-interface Users { content: User[] }
+interface Page {
+	content: Intervention[];
+	page: number;
+	size: number;
+	totalElements: number;
+	totalPages: number;
+}
+interface Users {
+	content: User[];
+}
 
 const NEXT: Partial<Record<Status, Status>> = { SCHEDULED: "IN_PROGRESS", IN_PROGRESS: "COMPLETED", COMPLETED: "VALIDATED" };
 const editing = signal<Intervention | "new" | null>(null);
@@ -27,7 +35,12 @@ const sort = computed(() => param("sort") || "updatedAt,desc");
 
 function listUrl(page: number, count: number): string {
 	const q = new URLSearchParams({ page: String(page), size: String(count), sort: sort.value });
-	for (const [to, from] of [["query", "q"], ["status", "status"], ["technicianId", "technician"]] as const) if (param(from)) q.set(to, param(from));
+	for (const [to, from] of [
+		["query", "q"],
+		["status", "status"],
+		["technicianId", "technician"],
+	] as const)
+		if (param(from)) q.set(to, param(from));
 	return `/api/interventions?${q}`;
 }
 const url = computed(() => listUrl(pageNo.value, size.value));
@@ -39,11 +52,14 @@ function useChanges(reload: () => void): ReadonlyMap<string, unknown> {
 	const last = useRef(0);
 	useEffect(() => {
 		if (!s.changed?.size || timer.current) return;
-		timer.current = setTimeout(() => {
-			timer.current = undefined;
-			last.current = Date.now();
-			reload();
-		}, Math.max(120, 1000 - (Date.now() - last.current)));
+		timer.current = setTimeout(
+			() => {
+				timer.current = undefined;
+				last.current = Date.now();
+				reload();
+			},
+			Math.max(120, 1000 - (Date.now() - last.current)),
+		);
 	}, [s]);
 	useEffect(() => () => clearTimeout(timer.current), []);
 	return s.rows;
@@ -61,12 +77,16 @@ async function exportAll(columns: Column<Intervention>[]): Promise<void> {
 
 function act(row: Intervention, to: Status): void {
 	request("POST", `/api/interventions/${row.id}/status`, { status: to }).then(
-		() => toast(t().list.changed(row.reference, t().status[to])), (e: Error) => toast(e.message, true));
+		() => toast(t().list.changed(row.reference, t().status[to])),
+		(e: Error) => toast(e.message, true),
+	);
 }
 
 function askDelete(row: Intervention): void {
 	confirmation.value = {
-		title: t().list.deleteTitle(row.reference), text: `${row.title}. ${t().list.deleteText}`, action: t().act.delete,
+		title: t().list.deleteTitle(row.reference),
+		text: `${row.title}. ${t().list.deleteText}`,
+		action: t().act.delete,
 		run: () => request("DELETE", `/api/interventions/${row.id}`).then(() => toast(t().list.deleted(row.reference))),
 	};
 }
@@ -80,8 +100,23 @@ function Actions({ row }: { row: Intervention }): JSX.Element {
 	};
 	return (
 		<span class="row-actions">
-			{next && <Button bare kind="ghost" icon="arrow" label={`${row.reference}: ${t().list.advance(t().status[next])}`} onClick={() => act(row, next)} />}
-			<Button bare kind="ghost" icon="pin" label={`${row.reference}: ${t().list.onMap}`} disabled={row.latitude === null} onClick={place} />
+			{next && (
+				<Button
+					bare
+					kind="ghost"
+					icon="arrow"
+					label={`${row.reference}: ${t().list.advance(t().status[next])}`}
+					onClick={() => act(row, next)}
+				/>
+			)}
+			<Button
+				bare
+				kind="ghost"
+				icon="pin"
+				label={`${row.reference}: ${t().list.onMap}`}
+				disabled={row.latitude === null}
+				onClick={place}
+			/>
 			<Button bare kind="ghost" icon="pencil" label={`${t().act.edit} ${row.reference}`} onClick={() => (editing.value = row)} />
 			<Button bare kind="ghost" icon="trash" label={`${t().act.delete} ${row.reference}`} onClick={() => askDelete(row)} />
 		</span>
@@ -91,12 +126,46 @@ function Actions({ row }: { row: Intervention }): JSX.Element {
 function columns(): Column<Intervention>[] {
 	const l = t().list;
 	return [
-		{ id: "reference", name: l.reference, sort: "reference", class: "mono nowrap", cell: (r) => r.reference, value: (r) => r.reference },
-		{ id: "title", name: l.subject, sort: "title", class: "title-cell", cell: (r) => <span title={r.description ?? undefined}>{r.title}</span>, value: (r) => r.title },
+		{
+			id: "reference",
+			name: l.reference,
+			sort: "reference",
+			class: "mono nowrap",
+			cell: (r) => r.reference,
+			value: (r) => r.reference,
+		},
+		{
+			id: "title",
+			name: l.subject,
+			sort: "title",
+			class: "title-cell",
+			cell: (r) => <span title={r.description ?? undefined}>{r.title}</span>,
+			value: (r) => r.title,
+		},
 		{ id: "status", name: t().word.status, sort: "status", cell: (r) => <State state={r.status} />, value: (r) => r.status },
-		{ id: "technician", name: l.technician, class: "nowrap", cell: (r) => r.technician?.fullName ?? <span class="muted">{l.nobody}</span>, value: (r) => r.technician?.fullName },
-		{ id: "planned", name: l.planned, sort: "plannedAt", class: "nowrap", cell: (r) => dateTime(r.plannedAt), value: (r) => r.plannedAt },
-		{ id: "updated", name: l.updated, sort: "updatedAt", class: "nowrap", cell: (r) => <When at={r.updatedAt} />, value: (r) => r.updatedAt },
+		{
+			id: "technician",
+			name: l.technician,
+			class: "nowrap",
+			cell: (r) => r.technician?.fullName ?? <span class="muted">{l.nobody}</span>,
+			value: (r) => r.technician?.fullName,
+		},
+		{
+			id: "planned",
+			name: l.planned,
+			sort: "plannedAt",
+			class: "nowrap",
+			cell: (r) => dateTime(r.plannedAt),
+			value: (r) => r.plannedAt,
+		},
+		{
+			id: "updated",
+			name: l.updated,
+			sort: "updatedAt",
+			class: "nowrap",
+			cell: (r) => <When at={r.updatedAt} />,
+			value: (r) => r.updatedAt,
+		},
 		{ id: "actions", name: l.actions, num: true, cell: (r) => <Actions row={r} /> },
 	];
 }
@@ -112,17 +181,46 @@ function Tools({ users, cols }: { users: User[]; cols: Column<Intervention>[] })
 	};
 	return (
 		<div class="toolbar list-tools">
-			<input class="input grow" type="search" placeholder={t().list.search} aria-label={t().list.search} value={text} onInput={(e) => typed(e.currentTarget.value)} />
-			<select class="input" aria-label={t().word.status} value={param("status")} onChange={(e) => setQuery({ status: e.currentTarget.value || null, page: null }, false)}>
+			<input
+				class="input grow"
+				type="search"
+				placeholder={t().list.search}
+				aria-label={t().list.search}
+				value={text}
+				onInput={(e) => typed(e.currentTarget.value)}
+			/>
+			<select
+				class="input"
+				aria-label={t().word.status}
+				value={param("status")}
+				onChange={(e) => setQuery({ status: e.currentTarget.value || null, page: null }, false)}
+			>
 				<option value="">{t().list.anyStatus}</option>
-				{STATUSES.map((s) => <option key={s} value={s} selected={param("status") === s}>{t().status[s]}</option>)}
+				{STATUSES.map((s) => (
+					<option key={s} value={s} selected={param("status") === s}>
+						{t().status[s]}
+					</option>
+				))}
 			</select>
-			<select class="input" aria-label={t().list.technician} value={param("technician")} onChange={(e) => setQuery({ technician: e.currentTarget.value || null, page: null }, false)}>
+			<select
+				class="input"
+				aria-label={t().list.technician}
+				value={param("technician")}
+				onChange={(e) => setQuery({ technician: e.currentTarget.value || null, page: null }, false)}
+			>
 				<option value="">{t().list.anyTech}</option>
-				{users.map((u) => <option key={u.id} value={String(u.id)} selected={param("technician") === String(u.id)}>{u.fullName}</option>)}
+				{users.map((u) => (
+					<option key={u.id} value={String(u.id)} selected={param("technician") === String(u.id)}>
+						{u.fullName}
+					</option>
+				))}
 			</select>
 			<span class="push toolbar">
-				<Button icon="download" label={t().act.csv} onClick={() => void exportAll(cols).catch((e: Error) => toast(e.message, true))} />
+				<Button
+					icon="download"
+					label={t().act.csv}
+					onClick={() => void exportAll(cols).catch((e: Error) => toast(e.message, true))}
+				/>
 				<Button kind="primary" icon="plus" label={t().list.create} onClick={() => (editing.value = "new")} />
 			</span>
 		</div>
@@ -130,13 +228,23 @@ function Tools({ users, cols }: { users: User[]; cols: Column<Intervention>[] })
 }
 
 function Pager({ p }: { p: Page }): JSX.Element {
-	const first = p.totalElements ? p.page * p.size + 1 : 0, last = Math.min(p.totalElements, (p.page + 1) * p.size);
+	const first = p.totalElements ? p.page * p.size + 1 : 0,
+		last = Math.min(p.totalElements, (p.page + 1) * p.size);
 	const go = (n: number) => setQuery({ page: n ? String(n + 1) : null }, false);
 	return (
 		<div class="pager">
 			<span data-total={p.totalElements}>{t().word.showing(num(first), num(last), num(p.totalElements))}</span>
-			<select class="input push" aria-label={t().list.perPage} value={String(size.value)} onChange={(e) => setQuery({ size: e.currentTarget.value, page: null }, false)}>
-				{[10, 20, 50, 100].map((n) => <option key={n} value={String(n)} selected={n === size.value}>{n} {t().list.perPage}</option>)}
+			<select
+				class="input push"
+				aria-label={t().list.perPage}
+				value={String(size.value)}
+				onChange={(e) => setQuery({ size: e.currentTarget.value, page: null }, false)}
+			>
+				{[10, 20, 50, 100].map((n) => (
+					<option key={n} value={String(n)} selected={n === size.value}>
+						{n} {t().list.perPage}
+					</option>
+				))}
 			</select>
 			<Button bare icon="previous" label={t().act.previous} disabled={p.page === 0} onClick={() => go(p.page - 1)} />
 			<Button bare icon="next" label={t().act.next} disabled={p.page + 1 >= p.totalPages} onClick={() => go(p.page + 1)} />
@@ -162,14 +270,43 @@ export function ListCard(): JSX.Element {
 	return (
 		<Card class="c-list" id="list" title={t().list.title} flush>
 			<Tools users={technicians} cols={cols} />
-			{page.error && <div style={{ padding: "0 16px" }}><ErrorBox error={page.error} retry={page.reload} stale={!!page.data} /></div>}
+			{page.error && (
+				<div style={{ padding: "0 16px" }}>
+					<ErrorBox error={page.error} retry={page.reload} stale={!!page.data} />
+				</div>
+			)}
 			{page.data ? (
-				rows.length ? <Table label={t().list.title} columns={cols} rows={rows} keyOf={(r) => String(r.id)} sort={sort.value} flash={(r) => changed?.has(String(r.id)) ?? false}
-					onSort={(s) => setQuery({ sort: s, page: null }, false)} />
-					: <Empty title={t().list.empty} why={t().list.emptyWhy}><Button label={t().act.clear} onClick={clear} /></Empty>
-			) : !page.error && <div style={{ padding: "0 16px" }}><Skeleton height={400} /></div>}
+				rows.length ? (
+					<Table
+						label={t().list.title}
+						columns={cols}
+						rows={rows}
+						keyOf={(r) => String(r.id)}
+						sort={sort.value}
+						flash={(r) => changed?.has(String(r.id)) ?? false}
+						onSort={(s) => setQuery({ sort: s, page: null }, false)}
+					/>
+				) : (
+					<Empty title={t().list.empty} why={t().list.emptyWhy}>
+						<Button label={t().act.clear} onClick={clear} />
+					</Empty>
+				)
+			) : (
+				!page.error && (
+					<div style={{ padding: "0 16px" }}>
+						<Skeleton height={400} />
+					</div>
+				)
+			)}
 			{page.data && <Pager p={page.data} />}
-			{editing.value && <EditDialog row={editing.value === "new" ? null : editing.value} technicians={technicians} onClose={close} onDone={() => (close(), page.reload())} />}
+			{editing.value && (
+				<EditDialog
+					row={editing.value === "new" ? null : editing.value}
+					technicians={technicians}
+					onClose={close}
+					onDone={() => (close(), page.reload())}
+				/>
+			)}
 		</Card>
 	);
 }

@@ -25,10 +25,22 @@ function Popup({ point, row }: { point: Point; row: Intervention | null }): JSX.
 			<strong>{row ? row.title : `#${point.interventionId}`}</strong>
 			<State state={point.status} plain />
 			<dl>
-				{row && <><dt>{t().list.reference}</dt><dd>{row.reference}</dd></>}
-				{row && <><dt>{t().list.technician}</dt><dd>{row.technician?.fullName ?? t().list.nobody}</dd></>}
-				<dt>{t().map.planned}</dt><dd>{dateTime(point.plannedAt)}</dd>
-				<dt>{t().map.updated}</dt><dd>{dateTime(point.updatedAt)}</dd>
+				{row && (
+					<>
+						<dt>{t().list.reference}</dt>
+						<dd>{row.reference}</dd>
+					</>
+				)}
+				{row && (
+					<>
+						<dt>{t().list.technician}</dt>
+						<dd>{row.technician?.fullName ?? t().list.nobody}</dd>
+					</>
+				)}
+				<dt>{t().map.planned}</dt>
+				<dd>{dateTime(point.plannedAt)}</dd>
+				<dt>{t().map.updated}</dt>
+				<dd>{dateTime(point.updatedAt)}</dd>
 			</dl>
 		</div>
 	);
@@ -36,7 +48,8 @@ function Popup({ point, row }: { point: Point; row: Intervention | null }): JSX.
 
 /* The part of the rows that most of them stand in: without the outermost fiftieth on each side. */
 function extent(rows: Iterable<Point>): L.LatLngBounds | null {
-	const lat: number[] = [], lng: number[] = [];
+	const lat: number[] = [],
+		lng: number[] = [];
 	for (const p of rows) {
 		lat.push(p.latitude);
 		lng.push(p.longitude);
@@ -44,7 +57,8 @@ function extent(rows: Iterable<Point>): L.LatLngBounds | null {
 	if (!lat.length) return null;
 	lat.sort((a, b) => a - b);
 	lng.sort((a, b) => a - b);
-	const lo = Math.floor(lat.length * 0.02), hi = Math.ceil(lat.length * 0.98) - 1;
+	const lo = Math.floor(lat.length * 0.02),
+		hi = Math.ceil(lat.length * 0.98) - 1;
 	return L.latLngBounds([lat[lo] ?? 0, lng[lo] ?? 0], [lat[hi] ?? 0, lng[hi] ?? 0]);
 }
 
@@ -59,7 +73,15 @@ class LiveMap {
 	private byViewer = true;
 
 	constructor(private host: HTMLElement) {
-		this.map = L.map(host, { zoomControl: false, attributionControl: true, zoomSnap: 0.5, minZoom: 2, maxZoom: 18, worldCopyJump: true, zoomAnimation: !calm.matches });
+		this.map = L.map(host, {
+			zoomControl: false,
+			attributionControl: true,
+			zoomSnap: 0.5,
+			minZoom: 2,
+			maxZoom: 18,
+			worldCopyJump: true,
+			zoomAnimation: !calm.matches,
+		});
 		this.map.attributionControl.setPrefix("").addAttribution(t().map.attribution);
 		L.control.zoom({ zoomInTitle: t().map.zoomIn, zoomOutTitle: t().map.zoomOut }).addTo(this.map);
 		L.control.scale({ imperial: false }).addTo(this.map);
@@ -76,10 +98,19 @@ class LiveMap {
 		this.map.on("click", (e) => this.clicked(e));
 		const seen = new ResizeObserver(() => this.map.invalidateSize({ animate: false, pan: false }));
 		seen.observe(host);
-		this.stop.push(() => seen.disconnect(), effect(() => this.themed()), effect(() => this.fed()), effect(() => this.spot()));
+		this.stop.push(
+			() => seen.disconnect(),
+			effect(() => this.themed()),
+			effect(() => this.fed()),
+			effect(() => this.spot()),
+		);
 		this.note();
 		void loadBase().then((b) => {
-			this.base = new CanvasLayer(basePainter(b, () => palette(host)), "base", 150);
+			this.base = new CanvasLayer(
+				basePainter(b, () => palette(host)),
+				"base",
+				150,
+			);
 			if (this.stop.length) this.base.addTo(this.map);
 			host.dataset.base = "ready";
 		});
@@ -118,7 +149,10 @@ class LiveMap {
 			this.host.style.removeProperty("outline-color");
 			return c;
 		};
-		this.markers.theme({ SCHEDULED: css("--grey"), IN_PROGRESS: css("--blue"), COMPLETED: css("--sky"), VALIDATED: css("--green") }, css("--surface"));
+		this.markers.theme(
+			{ SCHEDULED: css("--grey"), IN_PROGRESS: css("--blue"), COMPLETED: css("--sky"), VALIDATED: css("--green") },
+			css("--surface"),
+		);
 		this.base?.redraw();
 		this.layer.redraw();
 	}
@@ -167,7 +201,9 @@ class LiveMap {
 
 	private show(p: Point): void {
 		const node = document.createElement("div");
-		const at = L.popup({ autoPan: true, offset: [0, -4] }).setLatLng([p.latitude, p.longitude]).setContent(node);
+		const at = L.popup({ autoPan: true, offset: [0, -4] })
+			.setLatLng([p.latitude, p.longitude])
+			.setContent(node);
 		render(<Popup point={p} row={null} />, node);
 		at.openOn(this.map);
 		this.popup = { id: p.interventionId, at, node, row: null };
@@ -184,11 +220,14 @@ class LiveMap {
 	private describe(): void {
 		const mine = this.popup;
 		if (!mine) return;
-		void get<Intervention>(`/api/interventions/${mine.id}`).then((row) => {
-			if (this.popup !== mine) return;
-			mine.row = row;
-			this.refreshPopup(false);
-		}, () => undefined);
+		void get<Intervention>(`/api/interventions/${mine.id}`).then(
+			(row) => {
+				if (this.popup !== mine) return;
+				mine.row = row;
+				this.refreshPopup(false);
+			},
+			() => undefined,
+		);
 	}
 
 	/* the popup follows its row, and goes when the row does */
@@ -218,7 +257,10 @@ function Filter(): JSX.Element {
 	return (
 		<div class="map-filter" role="group" aria-label={t().map.filter}>
 			{STATUSES.map((s) => (
-				<button key={s} type="button" aria-pressed={on.has(s)} onClick={() => toggle(s)} data-status={s}><Shape tone={s} />{t().status[s]} <b>{num(counts[s])}</b></button>
+				<button key={s} type="button" aria-pressed={on.has(s)} onClick={() => toggle(s)} data-status={s}>
+					<Shape tone={s} />
+					{t().status[s]} <b>{num(counts[s])}</b>
+				</button>
 			))}
 		</div>
 	);
@@ -235,7 +277,18 @@ export function MapCard(): JSX.Element {
 		return () => m.destroy();
 	}, [lang.value]);
 	return (
-		<Card class="c-map" id="map" title={t().map.title} flush aside={<><Filter /><Button bare kind="ghost" icon="fit" label={t().map.fit} onClick={() => live.current?.fit()} /></>}>
+		<Card
+			class="c-map"
+			id="map"
+			title={t().map.title}
+			flush
+			aside={
+				<>
+					<Filter />
+					<Button bare kind="ghost" icon="fit" label={t().map.fit} onClick={() => live.current?.fit()} />
+				</>
+			}
+		>
 			<div class="map-box">
 				<div class="map" ref={host} role="application" aria-label={`${t().map.label(rows.rows.size)}. ${t().map.keys}`} />
 				{rows.ready && rows.rows.size === 0 && <p class="map-empty">{t().map.empty}</p>}

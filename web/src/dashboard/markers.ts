@@ -7,10 +7,16 @@ import type { Row } from "../lib/fold.ts";
 const RING_MS = 1400;
 const SIDE = 18;
 
-export interface Pulse { lat: number; lng: number; status: Status; at: number }
+export interface Pulse {
+	lat: number;
+	lng: number;
+	status: Status;
+	at: number;
+}
 
 function sprite(status: Status, colour: string, halo: string): HTMLCanvasElement {
-	const e = document.createElement("canvas"), k = 2;
+	const e = document.createElement("canvas"),
+		k = 2;
 	e.width = e.height = SIDE * k;
 	const c = e.getContext("2d")!;
 	c.scale(k, k);
@@ -99,11 +105,13 @@ export class Markers {
 
 	/* the row drawn last within reach of a place of the container, in pixels */
 	hit(at: { x: number; y: number }, project: (lat: number, lng: number) => { x: number; y: number }): Point | null {
-		let best: Point | null = null, least = 12 * 12;
+		let best: Point | null = null,
+			least = 12 * 12;
 		for (const row of this.rows.values()) {
 			const p = row as unknown as Point;
 			if (!this.shown.has(p.status)) continue;
-			const q = project(p.latitude, p.longitude), d = (q.x - at.x) ** 2 + (q.y - at.y) ** 2;
+			const q = project(p.latitude, p.longitude),
+				d = (q.x - at.x) ** 2 + (q.y - at.y) ** 2;
 			if (d <= least) {
 				best = p;
 				least = d;

@@ -1,8 +1,17 @@
 /* Requests and their errors: problem+json of walmill's own resources, and the shapes of Connect and the jobs API. */
-export interface FieldError { pointer: string; detail: string }
+export interface FieldError {
+	pointer: string;
+	detail: string;
+}
 
 export class Problem extends Error {
-	constructor(readonly status: number, readonly title: string, detail: string, readonly requestId: string, readonly errors: FieldError[]) {
+	constructor(
+		readonly status: number,
+		readonly title: string,
+		detail: string,
+		readonly requestId: string,
+		readonly errors: FieldError[],
+	) {
 		super(detail || title);
 	}
 	/* the message of the field, by its name in the body */
@@ -12,7 +21,12 @@ export class Problem extends Error {
 }
 
 interface ErrorBody {
-	title?: string; detail?: string; requestId?: string; errors?: (FieldError | string)[]; message?: string; error_code?: number;
+	title?: string;
+	detail?: string;
+	requestId?: string;
+	errors?: (FieldError | string)[];
+	message?: string;
+	error_code?: number;
 }
 
 async function problemOf(res: Response): Promise<Problem> {
@@ -25,8 +39,13 @@ async function problemOf(res: Response): Promise<Problem> {
 	}
 	const plain = (body.errors ?? []).filter((e): e is string => typeof e === "string");
 	const fields = (body.errors ?? []).filter((e): e is FieldError => typeof e === "object");
-	return new Problem(res.status, body.title ?? res.statusText, body.detail ?? body.message ?? plain.join("\n"),
-		body.requestId ?? res.headers.get("X-Request-Id") ?? "", fields);
+	return new Problem(
+		res.status,
+		body.title ?? res.statusText,
+		body.detail ?? body.message ?? plain.join("\n"),
+		body.requestId ?? res.headers.get("X-Request-Id") ?? "",
+		fields,
+	);
 }
 
 export async function request<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {

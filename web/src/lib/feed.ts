@@ -9,8 +9,13 @@ export type FeedEvent = { type: "message"; message: Message } | { type: "link"; 
 
 /* Where a topic's rows are when there is no stream; interventions are paged by the page itself. */
 const REST: Record<string, string> = {
-	load: "/api/dashboard/technician-load", map: "/api/dashboard/map", health: "/api/health", connectors: "/api/connectors", jobs: "/api/jobs",
-	topics: "/api/topics", groups: "/api/groups",
+	load: "/api/dashboard/technician-load",
+	map: "/api/dashboard/map",
+	health: "/api/health",
+	connectors: "/api/connectors",
+	jobs: "/api/jobs",
+	topics: "/api/topics",
+	groups: "/api/groups",
 };
 const POLL_MS = 2000;
 /* the freshness topic says something every second: silence for so long is a dead connection that nobody closed */

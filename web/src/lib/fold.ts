@@ -6,14 +6,34 @@
 export type Row = Record<string, unknown>;
 export type Key = string;
 
-export interface Snapshot { topic: string; rows: Row[]; lsn?: string; committedAt?: string }
-export interface Delta { topic: string; upsert?: Row[]; delete?: unknown[]; lsn?: string; committedAt?: string; appliedAt?: string }
+export interface Snapshot {
+	topic: string;
+	rows: Row[];
+	lsn?: string;
+	committedAt?: string;
+}
+export interface Delta {
+	topic: string;
+	upsert?: Row[];
+	delete?: unknown[];
+	lsn?: string;
+	committedAt?: string;
+	appliedAt?: string;
+}
 export type Message = { kind: "snapshot"; data: Snapshot } | { kind: "delta"; data: Delta } | { kind: "resync"; data: { topic: string } };
 
 /* The key columns of each topic. */
 export const KEYS: Record<string, readonly string[]> = {
-	daily: ["date", "status"], load: ["technicianId"], map: ["interventionId"], interventions: ["id"], freshness: ["job"],
-	health: ["name"], connectors: ["name"], jobs: ["id"], topics: ["name"], groups: ["id"],
+	daily: ["date", "status"],
+	load: ["technicianId"],
+	map: ["interventionId"],
+	interventions: ["id"],
+	freshness: ["job"],
+	health: ["name"],
+	connectors: ["name"],
+	jobs: ["id"],
+	topics: ["name"],
+	groups: ["id"],
 };
 
 export interface TopicState {

@@ -3,7 +3,10 @@ import { lang, zone } from "./prefs.ts";
 
 const kept = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.PluralRules>();
 
-function keep<F extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.PluralRules>(key: string, make: () => F): F {
+function keep<F extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.PluralRules>(
+	key: string,
+	make: () => F,
+): F {
 	let f = kept.get(key) as F | undefined;
 	if (!f) kept.set(key, (f = make()));
 	return f;
@@ -33,7 +36,8 @@ const UNITS = { en: ["B", "KiB", "MiB", "GiB", "TiB"], fr: ["o", "Kio", "Mio", "
 
 export function bytes(n: number | null | undefined): string {
 	if (n === null || n === undefined) return "–";
-	let i = 0, v = n;
+	let i = 0,
+		v = n;
 	while (Math.abs(v) >= 1024 && i < 4) {
 		v /= 1024;
 		i++;
@@ -44,7 +48,9 @@ export function bytes(n: number | null | undefined): string {
 /* 0.4 s, 12 s, 3 min 05 s, 2 h 10 min, 3 d 4 h */
 export function duration(seconds: number | null | undefined): string {
 	if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
-	const s = Math.max(0, seconds), sp = "\u00a0", day = lang.value === "fr" ? "j" : "d";
+	const s = Math.max(0, seconds),
+		sp = "\u00a0",
+		day = lang.value === "fr" ? "j" : "d";
 	if (s < 1) return `${num(s * 1000)}${sp}ms`;
 	if (s < 10) return `${num(s, 1)}${sp}s`;
 	if (s < 60) return `${num(s)}${sp}s`;
@@ -69,13 +75,17 @@ export const dateTimeSeconds = (at: Instant): string =>
 	dated(at, "dts", { day: "numeric", month: "short", year: "numeric", ...HOUR, second: "2-digit" });
 export const timeOfDay = (at: Instant): string => dated(at, "t", { ...HOUR, second: "2-digit" });
 /* a calendar date "2026-11-26" has no zone */
-export const calendarDay = (date: string): string => dated(`${date}T00:00:00Z`, "cd", { day: "numeric", month: "short", year: "numeric" }, "UTC");
+export const calendarDay = (date: string): string =>
+	dated(`${date}T00:00:00Z`, "cd", { day: "numeric", month: "short", year: "numeric" }, "UTC");
 export const shortDay = (date: string): string => dated(`${date}T00:00:00Z`, "sd", { day: "numeric", month: "short" }, "UTC");
-export const iso = (at: Instant): string => (at === null || at === undefined || Number.isNaN(ms(at)) ? "" : new Date(ms(at)).toISOString());
+export const iso = (at: Instant): string =>
+	at === null || at === undefined || Number.isNaN(ms(at)) ? "" : new Date(ms(at)).toISOString();
 
 export function relative(at: Instant, now: number): string {
 	if (at === null || at === undefined || Number.isNaN(ms(at))) return "–";
-	const s = (ms(at) - now) / 1000, a = Math.abs(s), l = lang.value;
+	const s = (ms(at) - now) / 1000,
+		a = Math.abs(s),
+		l = lang.value;
 	const f = keep(`r${l}`, () => new Intl.RelativeTimeFormat(l, { numeric: "auto" }));
 	if (a < 60) return f.format(Math.round(s), "second");
 	if (a < 3600) return f.format(Math.round(s / 60), "minute");

@@ -7,7 +7,12 @@ export function useTopics(...names: string[]): void {
 	useEffect(() => subscribe(names), [names.join()]);
 }
 
-export interface Loaded<T> { data: T | null; error: Error | null; loading: boolean; reload: () => void }
+export interface Loaded<T> {
+	data: T | null;
+	error: Error | null;
+	loading: boolean;
+	reload: () => void;
+}
 
 /*
  * GET of url (null: nothing), again when it changes, when `again` changes or reload is called. The data of before stay while new ones come,

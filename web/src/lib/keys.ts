@@ -1,7 +1,11 @@
 /* Keyboard shortcuts: single keys and sequences like "g t". Nothing fires while a viewer types in a field or a dialog is open. */
 import { signal } from "@preact/signals";
 
-export interface Shortcut { keys: string; label: () => string; run: () => void }
+export interface Shortcut {
+	keys: string;
+	label: () => string;
+	run: () => void;
+}
 
 export const shortcuts = signal<Shortcut[]>([]);
 export const helpOpen = signal(false);

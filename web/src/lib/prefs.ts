@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 export type Lang = "en" | "fr";
-export type Zone = string;      /* "browser", "UTC" or an IANA name */
+export type Zone = string; /* "browser", "UTC" or an IANA name */
 
 function stored(name: string): string | null {
 	try {
@@ -30,7 +30,8 @@ export const zoneChoice = signal<Zone>(stored("zone") ?? "browser");
 
 export const lang = computed<Lang>(() => (langChoice.value === "browser" ? browserLang() : langChoice.value));
 export const zone = computed<string>(() =>
-	zoneChoice.value === "browser" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zoneChoice.value);
+	zoneChoice.value === "browser" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zoneChoice.value,
+);
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 export const dark = signal(false);

@@ -32,7 +32,8 @@ export function setQuery(changes: Record<string, string | null>, replace = true)
 
 /* "/topics/{}" against the path: the texts at {}, decoded, or null. */
 export function match(pattern: string, p = path.value): string[] | null {
-	const want = pattern.split("/"), have = p.replace(/(.)\/$/, "$1").split("/");
+	const want = pattern.split("/"),
+		have = p.replace(/(.)\/$/, "$1").split("/");
 	if (want.length !== have.length) return null;
 	const out: string[] = [];
 	for (let i = 0; i < want.length; i++) {
@@ -46,7 +47,18 @@ export function match(pattern: string, p = path.value): string[] | null {
 addEventListener("popstate", read);
 document.addEventListener("click", (e) => {
 	const a = (e.target as Element | null)?.closest?.("a");
-	if (!a || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.target || a.hasAttribute("download")) return;
+	if (
+		!a ||
+		e.defaultPrevented ||
+		e.button ||
+		e.metaKey ||
+		e.ctrlKey ||
+		e.shiftKey ||
+		e.altKey ||
+		a.target ||
+		a.hasAttribute("download")
+	)
+		return;
 	if (a.origin !== location.origin || a.getAttribute("href")?.startsWith("#") || a.hasAttribute("data-load")) return;
 	e.preventDefault();
 	navigate(a.pathname + a.search + a.hash);

@@ -24,25 +24,55 @@ export function State({ state, plain }: { state: string; plain?: boolean }): JSX
 }
 
 interface ButtonProps {
-	icon?: IconName; label: string; onClick?: (e: MouseEvent) => void; kind?: "primary" | "danger" | "ghost"; bare?: boolean; disabled?: boolean; busy?: boolean;
-	type?: "button" | "submit"; pressed?: boolean; title?: string; id?: string;
+	icon?: IconName;
+	label: string;
+	onClick?: (e: MouseEvent) => void;
+	kind?: "primary" | "danger" | "ghost";
+	bare?: boolean;
+	disabled?: boolean;
+	busy?: boolean;
+	type?: "button" | "submit";
+	pressed?: boolean;
+	title?: string;
+	id?: string;
 }
 
 /* bare: the icon alone, the label as its name */
 export function Button(p: ButtonProps): JSX.Element {
 	return (
-		<button id={p.id} type={p.type ?? "button"} class={`button ${p.kind ?? ""} ${p.bare ? "bare" : ""}`} onClick={p.onClick} disabled={p.disabled || p.busy}
-			aria-label={p.bare ? p.label : undefined} title={p.title ?? (p.bare ? p.label : undefined)} aria-pressed={p.pressed} aria-busy={p.busy}>
+		<button
+			id={p.id}
+			type={p.type ?? "button"}
+			class={`button ${p.kind ?? ""} ${p.bare ? "bare" : ""}`}
+			onClick={p.onClick}
+			disabled={p.disabled || p.busy}
+			aria-label={p.bare ? p.label : undefined}
+			title={p.title ?? (p.bare ? p.label : undefined)}
+			aria-pressed={p.pressed}
+			aria-busy={p.busy}
+		>
 			{p.icon && <Icon name={p.icon} />}
 			{!p.bare && <span>{p.label}</span>}
 		</button>
 	);
 }
 
-export function Card(p: { title?: string; id?: string; class?: string; aside?: ComponentChildren; children: ComponentChildren; flush?: boolean }): JSX.Element {
+export function Card(p: {
+	title?: string;
+	id?: string;
+	class?: string;
+	aside?: ComponentChildren;
+	children: ComponentChildren;
+	flush?: boolean;
+}): JSX.Element {
 	return (
 		<section class={`card ${p.class ?? ""}`} id={p.id} aria-label={p.title}>
-			{p.title && <header class="card-head"><h2>{p.title}</h2>{p.aside && <div class="card-aside">{p.aside}</div>}</header>}
+			{p.title && (
+				<header class="card-head">
+					<h2>{p.title}</h2>
+					{p.aside && <div class="card-aside">{p.aside}</div>}
+				</header>
+			)}
 			<div class={p.flush ? "card-body flush" : "card-body"}>{p.children}</div>
 		</section>
 	);
@@ -51,7 +81,9 @@ export function Card(p: { title?: string; id?: string; class?: string; aside?: C
 export function Empty({ title, why, children }: { title: string; why?: string; children?: ComponentChildren }): JSX.Element {
 	return (
 		<div class="empty">
-			<svg width="56" height="28" viewBox="0 0 56 28" aria-hidden="true"><path d="M2 20c8 0 8-14 17-14s8 14 17 14 9-14 18-14" /></svg>
+			<svg width="56" height="28" viewBox="0 0 56 28" aria-hidden="true">
+				<path d="M2 20c8 0 8-14 17-14s8 14 17 14 9-14 18-14" />
+			</svg>
 			<p class="empty-title">{title}</p>
 			{why && <p>{why}</p>}
 			{children}
@@ -67,7 +99,11 @@ export function ErrorBox({ error, retry, stale }: { error: Error; retry?: () => 
 			<div>
 				<strong>{p ? t().err.title : t().err.network}</strong>
 				<p>{error.message}</p>
-				{p?.requestId && <p class="muted">{t().word.requestId} <code>{p.requestId}</code></p>}
+				{p?.requestId && (
+					<p class="muted">
+						{t().word.requestId} <code>{p.requestId}</code>
+					</p>
+				)}
 				{stale && <p class="muted">{t().err.last}</p>}
 			</div>
 			{retry && <Button label={t().act.retry} icon="restart" onClick={retry} />}
@@ -77,7 +113,13 @@ export function ErrorBox({ error, retry, stale }: { error: Error; retry?: () => 
 
 export function Skeleton({ lines = 3, height }: { lines?: number; height?: number }): JSX.Element {
 	return (
-		<div class="skeleton" aria-busy="true" aria-label={t().word.loading} role="status" style={height ? { height: `${height}px` } : undefined}>
+		<div
+			class="skeleton"
+			aria-busy="true"
+			aria-label={t().word.loading}
+			role="status"
+			style={height ? { height: `${height}px` } : undefined}
+		>
 			{!height && Array.from({ length: lines }, (_, i) => <span key={i} style={{ width: `${90 - ((i * 23) % 40)}%` }} />)}
 		</div>
 	);
@@ -95,12 +137,20 @@ setInterval(() => (now.value = Date.now()), 1000);
 export function When({ at, absolute }: { at: string | number | null | undefined; absolute?: boolean }): JSX.Element {
 	if (at === null || at === undefined) return <span class="muted">–</span>;
 	const exact = `${dateTimeSeconds(at)} · ${iso(at)}`;
-	return <time dateTime={iso(at)} title={absolute ? `${relative(at, now.value)} · ${iso(at)}` : exact}>{absolute ? dateTimeSeconds(at) : relative(at, now.value)}</time>;
+	return (
+		<time dateTime={iso(at)} title={absolute ? `${relative(at, now.value)} · ${iso(at)}` : exact}>
+			{absolute ? dateTimeSeconds(at) : relative(at, now.value)}
+		</time>
+	);
 }
 
 /* ---- toasts ---- */
 
-interface Toast { id: number; text: string; bad: boolean }
+interface Toast {
+	id: number;
+	text: string;
+	bad: boolean;
+}
 const toasts = signal<Toast[]>([]);
 let lastToast = 0;
 
@@ -114,7 +164,10 @@ export function Toasts(): JSX.Element {
 	return (
 		<div class="toasts" role="status" aria-live="polite">
 			{toasts.value.map((x) => (
-				<div key={x.id} class="toast"><Shape tone={x.bad ? "fail" : "ok"} />{x.text}</div>
+				<div key={x.id} class="toast">
+					<Shape tone={x.bad ? "fail" : "ok"} />
+					{x.text}
+				</div>
 			))}
 		</div>
 	);
@@ -131,17 +184,31 @@ export function Dialog(p: { title: string; onClose: () => void; children: Compon
 		return () => before?.isConnected && before.focus();
 	}, [element]);
 	return (
-		<dialog ref={set} class={p.wide ? "dialog wide" : "dialog"} aria-label={p.title} onCancel={(e) => (e.preventDefault(), p.onClose())}
-			onClick={(e) => e.target === element && p.onClose()}>
+		<dialog
+			ref={set}
+			class={p.wide ? "dialog wide" : "dialog"}
+			aria-label={p.title}
+			onCancel={(e) => (e.preventDefault(), p.onClose())}
+			onClick={(e) => e.target === element && p.onClose()}
+		>
 			<div class="dialog-in">
-				<header><h2>{p.title}</h2><Button bare icon="close" kind="ghost" label={t().act.close} onClick={p.onClose} /></header>
+				<header>
+					<h2>{p.title}</h2>
+					<Button bare icon="close" kind="ghost" label={t().act.close} onClick={p.onClose} />
+				</header>
 				{p.children}
 			</div>
 		</dialog>
 	);
 }
 
-export interface Confirmation { title: string; text: string; action: string; typed?: string; run: () => Promise<unknown> }
+export interface Confirmation {
+	title: string;
+	text: string;
+	action: string;
+	typed?: string;
+	run: () => Promise<unknown>;
+}
 export const confirmation = signal<Confirmation | null>(null);
 
 /* The dialog of what can't be taken back: names the object, and has its name typed when `typed` is given. */
@@ -166,7 +233,16 @@ export function ConfirmDialog(): JSX.Element | null {
 		<Dialog title={c.title} onClose={close}>
 			<form onSubmit={run}>
 				<p>{c.text}</p>
-				{c.typed && <input class="input" aria-label={t().job.confirmName} value={text} onInput={(e) => setText(e.currentTarget.value)} autocomplete="off" spellcheck={false} />}
+				{c.typed && (
+					<input
+						class="input"
+						aria-label={t().job.confirmName}
+						value={text}
+						onInput={(e) => setText(e.currentTarget.value)}
+						autocomplete="off"
+						spellcheck={false}
+					/>
+				)}
 				{error && <ErrorBox error={error} />}
 				<footer>
 					<Button label={t().act.cancel} onClick={close} />

@@ -19,7 +19,7 @@ const PATHS = {
 	fit: "M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3",
 	home: "M2.5 8L8 3l5.5 5M4 7v6h8V7",
 	topic: "M2.5 4h11M2.5 8h11M2.5 12h7",
-	group: "M5.5 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM2 13c0-2.5 1.5-3.5 3.5-3.5S9 10.5 9 13M11 7.5a1.7 1.7 0 1 0 0-3.400M11 9.5c2 0 3 1.2 3 3.5",
+	group: "M5.5 7.5a2 2 0 1 0 0-4 2 2 0 0 0 0 4ZM2 13c0-2.5 1.5-3.5 3.5-3.5S9 10.5 9 13M11 7.5a1.7 1.7 0 1 0 0-3.4M11 9.5c2 0 3 1.2 3 3.5",
 	plug: "M6 2v3M10 2v3M4.5 5h7v2.5a3.5 3.5 0 0 1-7 0V5ZM8 11v3",
 	job: "M3 3h4v3H3V3ZM9 10h4v3H9v-3ZM5 6v5.5h4M9 4.5h2V10",
 	restart: "M13 8a5 5 0 1 1-1.6-3.700M13 2v3h-3",
@@ -46,7 +46,13 @@ export function Icon({ name, size = 16, class: c }: { name: IconName; size?: num
 export type Tone = "run" | "ok" | "warn" | "fail" | "idle" | "unknown" | "SCHEDULED" | "IN_PROGRESS" | "COMPLETED" | "VALIDATED";
 
 export function Shape({ tone, size = 12 }: { tone: Tone; size?: number }): JSX.Element {
-	const stroke = { fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round" } as const;
+	const stroke = {
+		fill: "none",
+		stroke: "currentColor",
+		"stroke-width": 2,
+		"stroke-linecap": "round",
+		"stroke-linejoin": "round",
+	} as const;
 	const inside: Record<Tone, JSX.Element> = {
 		run: <circle cx="6" cy="6" r="4.5" fill="currentColor" />,
 		ok: <path d="M1.8 6.400l2.7 2.7 5.7-6" {...stroke} />,
@@ -55,17 +61,50 @@ export function Shape({ tone, size = 12 }: { tone: Tone; size?: number }): JSX.E
 		idle: <path d="M3.5 2v8M8.5 2v8" {...stroke} stroke-width="2.6" />,
 		unknown: <circle cx="6" cy="6" r="4.3" {...stroke} stroke-width="1.6" stroke-dasharray="2 2.2" />,
 		SCHEDULED: <circle cx="6" cy="6" r="4.2" {...stroke} />,
-		IN_PROGRESS: <g><circle cx="6" cy="6" r="4.2" {...stroke} stroke-width="1.8" /><path d="M6 1.800a4.2 4.2 0 0 1 0 8.400Z" fill="currentColor" /></g>,
+		IN_PROGRESS: (
+			<g>
+				<circle cx="6" cy="6" r="4.2" {...stroke} stroke-width="1.8" />
+				<path d="M6 1.800a4.2 4.2 0 0 1 0 8.400Z" fill="currentColor" />
+			</g>
+		),
 		COMPLETED: <rect x="1.5" y="1.5" width="9" height="9" rx="1.2" fill="currentColor" />,
 		VALIDATED: <path d="M1.8 6.400l2.7 2.7 5.7-6" {...stroke} stroke-width="2.4" />,
 	};
-	return <svg class={`shape tone-${tone}`} width={size} height={size} viewBox="0 0 12 12" aria-hidden="true">{inside[tone]}</svg>;
+	return (
+		<svg class={`shape tone-${tone}`} width={size} height={size} viewBox="0 0 12 12" aria-hidden="true">
+			{inside[tone]}
+		</svg>
+	);
 }
 
 const TONES: Record<string, Tone> = {
-	RUNNING: "run", PAUSED: "idle", STOPPED: "idle", FAILED: "fail", UNASSIGNED: "unknown", ok: "ok", warning: "warn", failed: "fail", degraded: "warn",
-	DEGRADED: "warn", CREATED: "idle", STARTING: "run", BACKFILL: "run", CANCELED: "idle", CANCELLED: "idle", CANCELLING: "warn", FINISHED: "ok",
-	RESTARTING: "warn", Stable: "ok", Empty: "idle", Dead: "unknown", PreparingRebalance: "warn", CompletingRebalance: "warn", pending: "unknown",
-	SCHEDULED: "SCHEDULED", IN_PROGRESS: "IN_PROGRESS", COMPLETED: "COMPLETED", VALIDATED: "VALIDATED",
+	RUNNING: "run",
+	PAUSED: "idle",
+	STOPPED: "idle",
+	FAILED: "fail",
+	UNASSIGNED: "unknown",
+	ok: "ok",
+	warning: "warn",
+	failed: "fail",
+	degraded: "warn",
+	DEGRADED: "warn",
+	CREATED: "idle",
+	STARTING: "run",
+	BACKFILL: "run",
+	CANCELED: "idle",
+	CANCELLED: "idle",
+	CANCELLING: "warn",
+	FINISHED: "ok",
+	RESTARTING: "warn",
+	Stable: "ok",
+	Empty: "idle",
+	Dead: "unknown",
+	PreparingRebalance: "warn",
+	CompletingRebalance: "warn",
+	pending: "unknown",
+	SCHEDULED: "SCHEDULED",
+	IN_PROGRESS: "IN_PROGRESS",
+	COMPLETED: "COMPLETED",
+	VALIDATED: "VALIDATED",
 };
 export const toneOf = (state: string): Tone => TONES[state] ?? "unknown";

@@ -7,12 +7,29 @@ import { heardAt, link, paused, retryAt, rowsOf, setPaused } from "../lib/stream
 import { Button, now } from "./bits.tsx";
 import { Shape, type Tone } from "./icons.tsx";
 
-export interface Freshness { job: string; state: string; reason: string | null; lsn: string; committedAt: string; appliedAt: string; lagMs: number }
+export interface Freshness {
+	job: string;
+	state: string;
+	reason: string | null;
+	lsn: string;
+	committedAt: string;
+	appliedAt: string;
+	lagMs: number;
+}
 const freshness = rowsOf<Freshness>("freshness");
 const worst = computed(() => freshness.value.reduce<Freshness | null>((a, b) => (!a || b.lagMs > a.lagMs ? b : a), null));
 
-const shown = computed<"live" | "connecting" | "reconnecting" | "paused" | "disconnected" | "polling">(() => (paused.value ? "paused" : link.value));
-const TONE: Record<string, Tone> = { live: "run", polling: "run", connecting: "unknown", reconnecting: "warn", paused: "idle", disconnected: "fail" };
+const shown = computed<"live" | "connecting" | "reconnecting" | "paused" | "disconnected" | "polling">(() =>
+	paused.value ? "paused" : link.value,
+);
+const TONE: Record<string, Tone> = {
+	live: "run",
+	polling: "run",
+	connecting: "unknown",
+	reconnecting: "warn",
+	paused: "idle",
+	disconnected: "fail",
+};
 
 /* the word changes for screen readers only when the state does, not with every age */
 const announced = signal("");
@@ -31,9 +48,17 @@ export function LiveBadge(): JSX.Element {
 				<span>{t().live[s]}</span>
 				{age !== null && <span class="live-age">{ageText}</span>}
 			</span>
-			<Button bare kind="ghost" icon={paused.value ? "play" : "pause"} label={paused.value ? t().live.resume : t().live.pause} pressed={paused.value}
-				onClick={() => setPaused(!paused.peek())} />
-			<span class="sr" role="status" aria-live="polite">{announced.value}</span>
+			<Button
+				bare
+				kind="ghost"
+				icon={paused.value ? "play" : "pause"}
+				label={paused.value ? t().live.resume : t().live.pause}
+				pressed={paused.value}
+				onClick={() => setPaused(!paused.peek())}
+			/>
+			<span class="sr" role="status" aria-live="polite">
+				{announced.value}
+			</span>
 		</div>
 	);
 }
@@ -58,7 +83,9 @@ export function Banner(): JSX.Element | null {
 	return (
 		<div class="banner" role="alert">
 			<Shape tone="fail" size={14} />
-			<span>{t().live.banner} {wait > 0 ? t().live.retry(duration(wait)) : t().live.retryNow}</span>
+			<span>
+				{t().live.banner} {wait > 0 ? t().live.retry(duration(wait)) : t().live.retryNow}
+			</span>
 		</div>
 	);
 }

@@ -13,17 +13,36 @@ import { Banner, FreshnessBadge, LiveBadge, staleClass } from "./live.tsx";
 
 const settingsOpen = signal(false);
 
-function Choice<V extends string>(p: { label: string; value: V; options: readonly (readonly [V, string])[]; onChange: (v: V) => void }): JSX.Element {
+function Choice<V extends string>(p: {
+	label: string;
+	value: V;
+	options: readonly (readonly [V, string])[];
+	onChange: (v: V) => void;
+}): JSX.Element {
 	return (
-		<label class="field"><span>{p.label}</span>
+		<label class="field">
+			<span>{p.label}</span>
 			<select class="input" value={p.value} onChange={(e) => p.onChange(e.currentTarget.value as V)}>
-				{p.options.map(([v, text]) => <option key={v} value={v} selected={v === p.value}>{text}</option>)}
+				{p.options.map(([v, text]) => (
+					<option key={v} value={v} selected={v === p.value}>
+						{text}
+					</option>
+				))}
 			</select>
 		</label>
 	);
 }
 
-const ZONES = ["browser", "UTC", "America/New_York", "America/Chicago", "America/Los_Angeles", "Europe/Paris", "Europe/London", "Asia/Tokyo"];
+const ZONES = [
+	"browser",
+	"UTC",
+	"America/New_York",
+	"America/Chicago",
+	"America/Los_Angeles",
+	"Europe/Paris",
+	"Europe/London",
+	"Asia/Tokyo",
+];
 
 function Settings(): JSX.Element | null {
 	if (!settingsOpen.value) return null;
@@ -33,14 +52,39 @@ function Settings(): JSX.Element | null {
 	return (
 		<Dialog title={t().app.menu} onClose={close}>
 			<div class="form">
-				<Choice<Theme> label={s.theme} value={themeChoice.value} onChange={setTheme} options={[["system", s.system], ["light", s.light], ["dark", s.dark]]} />
-				<Choice<Lang | "browser"> label={s.language} value={langChoice.value} onChange={setLang}
-					options={[["browser", s.browser], ["en", s.english], ["fr", s.french]]} />
-				<Choice<string> label={s.zone} value={zoneChoice.value} onChange={setZone}
-					options={zones.map((z) => [z, z === "browser" ? `${s.browser} (${Intl.DateTimeFormat().resolvedOptions().timeZone})` : z] as const)} />
+				<Choice<Theme>
+					label={s.theme}
+					value={themeChoice.value}
+					onChange={setTheme}
+					options={[
+						["system", s.system],
+						["light", s.light],
+						["dark", s.dark],
+					]}
+				/>
+				<Choice<Lang | "browser">
+					label={s.language}
+					value={langChoice.value}
+					onChange={setLang}
+					options={[
+						["browser", s.browser],
+						["en", s.english],
+						["fr", s.french],
+					]}
+				/>
+				<Choice<string>
+					label={s.zone}
+					value={zoneChoice.value}
+					onChange={setZone}
+					options={zones.map(
+						(z) => [z, z === "browser" ? `${s.browser} (${Intl.DateTimeFormat().resolvedOptions().timeZone})` : z] as const,
+					)}
+				/>
 			</div>
 			<footer class="spread">
-				<a href="/licences.txt" data-load>{s.licences}</a>
+				<a href="/licences.txt" data-load>
+					{s.licences}
+				</a>
 				<Button label={s.shortcuts} onClick={() => (close(), (helpOpen.value = true))} />
 			</footer>
 		</Dialog>
@@ -53,9 +97,21 @@ function Help(): JSX.Element | null {
 		<Dialog title={t().help.title} onClose={() => (helpOpen.value = false)}>
 			<dl class="keys">
 				{shortcuts.value.map((s) => (
-					<div key={s.keys}><dt>{s.keys.split(" ").map((k) => <kbd key={k}>{k}</kbd>)}</dt><dd>{s.label()}</dd></div>
+					<div key={s.keys}>
+						<dt>
+							{s.keys.split(" ").map((k) => (
+								<kbd key={k}>{k}</kbd>
+							))}
+						</dt>
+						<dd>{s.label()}</dd>
+					</div>
 				))}
-				<div><dt><kbd>Esc</kbd></dt><dd>{t().help.esc}</dd></div>
+				<div>
+					<dt>
+						<kbd>Esc</kbd>
+					</dt>
+					<dd>{t().help.esc}</dd>
+				</div>
 			</dl>
 		</Dialog>
 	);
@@ -71,30 +127,68 @@ function other(): { href: string; label: string; icon: IconName } | null {
 const THEMES: Theme[] = ["system", "light", "dark"];
 const nextTheme = (): void => setTheme(THEMES[(THEMES.indexOf(themeChoice.peek()) + 1) % 3] ?? "system");
 
-export interface NavItem { href: string; label: () => string; icon: IconName; key: string }
+export interface NavItem {
+	href: string;
+	label: () => string;
+	icon: IconName;
+	key: string;
+}
 
-export function Shell({ title, nav, tools, children }: { title: string; nav: NavItem[]; tools?: ComponentChildren; children: ComponentChildren }): JSX.Element {
-	useEffect(() => addShortcuts([
-		{ keys: "?", label: () => t().help.help, run: () => (helpOpen.value = true) },
-		{ keys: "/", label: () => t().help.search, run: focusSearch },
-		{ keys: "p", label: () => t().help.pause, run: () => setPaused(!paused.peek()) },
-		{ keys: "t", label: () => t().help.theme, run: nextTheme },
-		...nav.map((n) => ({ keys: `g ${n.key}`, label: () => t().help.goto(n.label()), run: () => navigate(n.href) })),
-	]), [nav]);
+export function Shell({
+	title,
+	nav,
+	tools,
+	children,
+}: {
+	title: string;
+	nav: NavItem[];
+	tools?: ComponentChildren;
+	children: ComponentChildren;
+}): JSX.Element {
+	useEffect(
+		() =>
+			addShortcuts([
+				{ keys: "?", label: () => t().help.help, run: () => (helpOpen.value = true) },
+				{ keys: "/", label: () => t().help.search, run: focusSearch },
+				{ keys: "p", label: () => t().help.pause, run: () => setPaused(!paused.peek()) },
+				{ keys: "t", label: () => t().help.theme, run: nextTheme },
+				...nav.map((n) => ({ keys: `g ${n.key}`, label: () => t().help.goto(n.label()), run: () => navigate(n.href) })),
+			]),
+		[nav],
+	);
 	const o = other();
 	return (
 		<>
-			<a class="skip" href="#main">{t().app.skip}</a>
+			<a class="skip" href="#main">
+				{t().app.skip}
+			</a>
 			<header class="top">
 				<a class="brand" href="/">
-					<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M5 20c3.5 0 3.5-8 7-8s3.5 8 7 8 3.5-8 8-8" /></svg>
-					<span>walmill</span><span class="brand-part">{title}</span>
+					<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true">
+						<rect width="32" height="32" rx="7" />
+						<path d="M5 20c3.5 0 3.5-8 7-8s3.5 8 7 8 3.5-8 8-8" />
+					</svg>
+					<span>walmill</span>
+					<span class="brand-part">{title}</span>
 				</a>
 				{nav.length > 0 && (
 					<nav aria-label={title}>
 						{nav.map((n) => (
-							<a key={n.href} href={n.href} aria-current={n.href === "/" ? (path.value === "/" ? "page" : undefined) : path.value.startsWith(n.href) ? "page" : undefined}>
-								<Icon name={n.icon} /><span>{n.label()}</span>
+							<a
+								key={n.href}
+								href={n.href}
+								aria-current={
+									n.href === "/"
+										? path.value === "/"
+											? "page"
+											: undefined
+										: path.value.startsWith(n.href)
+											? "page"
+											: undefined
+								}
+							>
+								<Icon name={n.icon} />
+								<span>{n.label()}</span>
 							</a>
 						))}
 					</nav>
@@ -103,12 +197,18 @@ export function Shell({ title, nav, tools, children }: { title: string; nav: Nav
 					{tools}
 					<FreshnessBadge />
 					<LiveBadge />
-					{o && <a class="button bare ghost" href={o.href} aria-label={o.label} title={o.label}><Icon name={o.icon} /></a>}
+					{o && (
+						<a class="button bare ghost" href={o.href} aria-label={o.label} title={o.label}>
+							<Icon name={o.icon} />
+						</a>
+					)}
 					<Button bare kind="ghost" icon="gear" label={t().app.menu} onClick={() => (settingsOpen.value = true)} />
 				</div>
 			</header>
 			<Banner />
-			<main id="main" tabIndex={-1} class={staleClass.value}>{children}</main>
+			<main id="main" tabIndex={-1} class={staleClass.value}>
+				{children}
+			</main>
 			<Settings />
 			<Help />
 			<ConfirmDialog />

@@ -3,15 +3,24 @@ import type { ComponentChildren, JSX } from "preact";
 import { Icon } from "./icons.tsx";
 
 export interface Column<R> {
-	id: string; name: string; num?: boolean; sort?: string; class?: string;
+	id: string;
+	name: string;
+	num?: boolean;
+	sort?: string;
+	class?: string;
 	cell: (row: R) => ComponentChildren;
 	/* the value that CSV and local sorting take */
 	value?: (row: R) => string | number | null | undefined;
 }
 
 interface Props<R> {
-	columns: Column<R>[]; rows: readonly R[]; keyOf: (row: R) => string; label: string;
-	sort?: string | undefined; onSort?: (sort: string) => void; flash?: (row: R) => boolean;
+	columns: Column<R>[];
+	rows: readonly R[];
+	keyOf: (row: R) => string;
+	label: string;
+	sort?: string | undefined;
+	onSort?: (sort: string) => void;
+	flash?: (row: R) => boolean;
 }
 
 /* sort is "column,asc" or "column,desc" */
@@ -26,10 +35,23 @@ export function Table<R>(p: Props<R>): JSX.Element {
 						{p.columns.map((c) => {
 							const on = c.sort && c.sort === by;
 							return (
-								<th key={c.id} scope="col" class={c.num ? "num" : undefined} aria-sort={on ? (way === "desc" ? "descending" : "ascending") : undefined}>
-									{c.sort && p.onSort
-										? <button type="button" onClick={() => p.onSort?.(`${c.sort},${on && way !== "desc" ? "desc" : "asc"}`)}>{c.name}{on && <Icon name={way === "desc" ? "down" : "up"} />}</button>
-										: c.name}
+								<th
+									key={c.id}
+									scope="col"
+									class={c.num ? "num" : undefined}
+									aria-sort={on ? (way === "desc" ? "descending" : "ascending") : undefined}
+								>
+									{c.sort && p.onSort ? (
+										<button
+											type="button"
+											onClick={() => p.onSort?.(`${c.sort},${on && way !== "desc" ? "desc" : "asc"}`)}
+										>
+											{c.name}
+											{on && <Icon name={way === "desc" ? "down" : "up"} />}
+										</button>
+									) : (
+										c.name
+									)}
 								</th>
 							);
 						})}
@@ -38,7 +60,11 @@ export function Table<R>(p: Props<R>): JSX.Element {
 				<tbody>
 					{p.rows.map((r) => (
 						<tr key={p.keyOf(r)} class={p.flash?.(r) ? "flash" : undefined} data-key={p.keyOf(r)}>
-							{p.columns.map((c) => <td key={c.id} class={`${c.num ? "num" : ""} ${c.class ?? ""}`.trim() || undefined}>{c.cell(r)}</td>)}
+							{p.columns.map((c) => (
+								<td key={c.id} class={`${c.num ? "num" : ""} ${c.class ?? ""}`.trim() || undefined}>
+									{c.cell(r)}
+								</td>
+							))}
 						</tr>
 					))}
 				</tbody>
@@ -54,11 +80,15 @@ export function sorted<R>(rows: readonly R[], columns: Column<R>[], sort: string
 	if (!value) return [...rows];
 	const turn = way === "desc" ? -1 : 1;
 	return [...rows].sort((a, b) => {
-		const x = value(a), y = value(b);
+		const x = value(a),
+			y = value(b);
 		if (x === y) return 0;
 		if (x === null || x === undefined) return 1;
 		if (y === null || y === undefined) return -1;
-		return (typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true })) * turn;
+		return (
+			(typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true })) *
+			turn
+		);
 	});
 }
 
@@ -70,7 +100,10 @@ export function csv<R>(rows: readonly R[], columns: Column<R>[]): string {
 		return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 	};
 	const used = columns.filter((c) => c.value);
-	return [used.map((c) => cell(c.name)), ...rows.map((r) => used.map((c) => cell(c.value?.(r))))].map((l) => l.join(",")).join("\r\n") + "\r\n";
+	return (
+		[used.map((c) => cell(c.name)), ...rows.map((r) => used.map((c) => cell(c.value?.(r))))].map((l) => l.join(",")).join("\r\n") +
+		"\r\n"
+	);
 }
 
 export function download(name: string, text: string, type = "text/csv;charset=utf-8"): void {
