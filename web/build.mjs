@@ -75,7 +75,15 @@ async function scripts(entry, define) {
 		walk(of);
 		return [...set];
 	};
-	const lazy = info.imports.filter((i) => i.kind === "dynamic-import").map((i) => i.path);
+	/* scripts loaded on demand, each with what it needs, those of the second step after those of the first */
+	const lazy = [];
+	follow(info);
+	function follow(o) {
+		for (const { path: p } of o.imports.filter((i) => i.kind === "dynamic-import" && !lazy.includes(i.path))) {
+			lazy.push(p);
+			follow(result.metafile.outputs[p]);
+		}
+	}
 	return { main: name(main), now: closure(main).map(name), lazy: lazy.map((p) => ({ file: name(p), with: closure(p).map(name) })) };
 }
 
@@ -106,7 +114,7 @@ function licences() {
 
 function page(title, css, theme, s, preload) {
 	const icon = "data:image/svg+xml," + encodeURIComponent(readFileSync(path.join(here, "src/icon.svg"), "utf8").trim());
-	const links = [...s.now, ...preload].map((f) => `<link rel="modulepreload" href="${f}">`).join("");
+	const links = [...new Set([...s.now, ...preload])].map((f) => `<link rel="modulepreload" href="${f}">`).join("");
 	return (
 		`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>` +
 		`<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">` +
@@ -154,7 +162,7 @@ written.set(
 			css,
 			theme,
 			consolePage,
-			consolePage.lazy.flatMap((l) => [l.file, ...l.with]),
+			[consolePage.lazy[0]].flatMap((l) => [l.file, ...l.with]),
 		),
 	),
 );

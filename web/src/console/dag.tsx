@@ -3,9 +3,8 @@ import dagre from "@dagrejs/dagre";
 import type { JSX } from "preact";
 import { useMemo, useRef } from "preact/hooks";
 import { t } from "../i18n/index.ts";
-import { bytes, compact } from "../lib/format.ts";
+import { bytes, compact, rate } from "../lib/format.ts";
 import type { PlanNode } from "./model.ts";
-import { rate } from "./parts.tsx";
 
 const W = 208,
 	H = 74;

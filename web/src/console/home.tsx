@@ -1,13 +1,13 @@
 /* Home: is it well, and if not, what is not; then what runs. */
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { bytes, compact, duration } from "../lib/format.ts";
+import { bytes, compact, duration, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, Empty, ErrorBox, Skeleton, State, When } from "../ui/bits.tsx";
 import { Shape, toneOf } from "../ui/icons.tsx";
 import { byTrouble, type Check, type Connector, type Group, type Health, type Job, type Topic } from "./model.ts";
-import { Fact, Head, Lag, rate } from "./parts.tsx";
+import { Fact, Lag } from "./parts.tsx";
 
 const checks = rowsOf<Check>("health"),
 	connectors = rowsOf<Connector>("connectors"),
@@ -183,5 +183,3 @@ export function Home(): JSX.Element {
 		</div>
 	);
 }
-
-export { Head };

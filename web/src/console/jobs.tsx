@@ -3,13 +3,13 @@ import { signal } from "@preact/signals";
 import type { ComponentType, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
-import { bytes, duration, num } from "../lib/format.ts";
+import { bytes, duration, num, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { navigate, query, setQuery } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, confirmation, Copy, Empty, ErrorBox, now, Skeleton, State, When } from "../ui/bits.tsx";
 import { byTrouble, type Job, type JobDetail } from "./model.ts";
-import { Act, Code, Fact, Head, Links, List, rate, Tabs, tabOf, useAction } from "./parts.tsx";
+import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction } from "./parts.tsx";
 import type { Column } from "../ui/table.tsx";
 import type DagType from "./dag.tsx";
 

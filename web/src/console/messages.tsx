@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { get } from "../lib/api.ts";
-import { bytes, dateTimeSeconds, iso, num, timeOfDay } from "../lib/format.ts";
+import { bytes, dateTimeSeconds, iso, num, rate, timeOfDay } from "../lib/format.ts";
 import { useGet } from "../lib/hooks.ts";
 import { query, setQuery } from "../lib/router.ts";
 import { paused } from "../lib/stream.ts";
@@ -11,7 +11,7 @@ import { Button, Card, Empty, ErrorBox, Skeleton } from "../ui/bits.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { changeOf, diff, parse, show, type Change } from "./event.ts";
 import type { Bytes, Message, Messages } from "./model.ts";
-import { Code, rate } from "./parts.tsx";
+import { Code } from "./parts.tsx";
 
 const text = (b: Bytes): string => (b === null ? "∅" : typeof b === "string" ? b : `${t().topic.binary}: ${b.base64}`);
 const opWord = (op: string): string =>

@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { request } from "../lib/api.ts";
-import { bytes, compact, duration, num } from "../lib/format.ts";
+import { compact, duration, num } from "../lib/format.ts";
 import { query, setQuery } from "../lib/router.ts";
 import { Button, Empty, toast } from "../ui/bits.tsx";
 import { csv, download, sorted, Table, type Column } from "../ui/table.tsx";
@@ -49,8 +49,6 @@ export function Lag({ records, seconds }: { records?: number | null; seconds: nu
 		</span>
 	);
 }
-
-export const rate = (n: number | undefined): string => (n === undefined ? "–" : t().word.rateUnit(num(n, n < 10 ? 1 : 0)));
 
 export function Links({ base, names }: { base: string; names: readonly string[] | undefined }): JSX.Element {
 	if (!names?.length) return <span class="muted">–</span>;
@@ -219,5 +217,3 @@ export function Act(p: {
 		/>
 	);
 }
-
-export { bytes };

@@ -1,7 +1,7 @@
 /* Topics: the list, and one with its messages, readers, partitions and configuration. */
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { bytes, compact, duration, num } from "../lib/format.ts";
+import { bytes, compact, duration, num, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { query, setQuery } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
@@ -9,7 +9,7 @@ import { Card, Copy, Empty, ErrorBox, Skeleton } from "../ui/bits.tsx";
 import { Table, type Column } from "../ui/table.tsx";
 import { Browser, Tail } from "./messages.tsx";
 import type { Topic, TopicDetail } from "./model.ts";
-import { Fact, Head, Links, List, rate, Tabs, tabOf } from "./parts.tsx";
+import { Fact, Head, Links, List, Tabs, tabOf } from "./parts.tsx";
 
 const rows = rowsOf<Topic>("topics");
 const retention = (ms: number): string => (ms < 0 ? t().topic.unlimited : duration(ms / 1000));

@@ -94,7 +94,6 @@ export const en = {
 		date: "Date",
 		count: "Count",
 		notFound: "There is no such page.",
-		rateUnit: (n: string) => `${n}/s`,
 	},
 	state: {
 		RUNNING: "Running",

@@ -95,7 +95,6 @@ export const fr = {
 		date: "Date",
 		count: "Nombre",
 		notFound: "Cette page n’existe pas.",
-		rateUnit: (n: string) => `${n}/s`,
 	},
 	state: {
 		RUNNING: "En marche",

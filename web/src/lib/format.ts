@@ -59,6 +59,9 @@ export function duration(seconds: number | null | undefined): string {
 	return `${num(Math.floor(s / 86400))}${sp}${day}${sp}${Math.floor((s % 86400) / 3600)}${sp}h`;
 }
 
+/* 4.2/s */
+export const rate = (n: number | undefined): string => (n === undefined ? "–" : `${num(n, n < 10 ? 1 : 0)}/s`);
+
 type Instant = string | number | null | undefined;
 const ms = (at: string | number): number => (typeof at === "number" ? at : Date.parse(at));
 

@@ -58,7 +58,7 @@ function receive(e: FeedEvent): void {
 
 /* ---- the connection ---- */
 
-let port: { hello(topics: string[]): void; bye(): void } | null = null;
+let port: { hello(topics: string[]): void; bye(): void };
 
 function sharedPort(): typeof port {
 	const worker = new SharedWorker(WORKER_URL, { type: "module", name: "walmill" });
@@ -77,11 +77,13 @@ function ownPort(): typeof port {
 	return { hello: (t) => feed.want(t), bye: () => feed.want([]) };
 }
 
+/* the worker starts while the page's scripts still come */
+port = typeof SharedWorker === "function" ? sharedPort() : ownPort();
+
 function settle(): void {
-	port ??= typeof SharedWorker === "function" ? sharedPort() : ownPort();
 	const list = [...wanted.keys()];
-	if (!list.length || paused.peek() || document.hidden) port?.bye();
-	else port?.hello([...list, "freshness"]);
+	if (!list.length || paused.peek() || document.hidden) port.bye();
+	else port.hello([...list, "freshness"]);
 }
 
 let settling = false;
@@ -114,5 +116,5 @@ export function setPaused(on: boolean): void {
 }
 
 document.addEventListener("visibilitychange", settleSoon);
-addEventListener("pagehide", () => port?.bye());
+addEventListener("pagehide", () => port.bye());
 addEventListener("pageshow", (e) => e.persisted && settleSoon());
