@@ -12,7 +12,8 @@ command -v node >/dev/null || skip "no Node.js"
 if [ "$1" = unit ]; then
 	node --test web/test/unit.mjs >build/web-unit.log 2>&1 && status=0 || status=1
 	[ $status = 0 ] || cat build/web-unit.log
-	awk '/^# pass /{p=$3} /^# fail /{f=$3} /^# skipped /{s=$3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' build/web-unit.log
+	awk '/^# pass /{p=$3} /^# fail /{f=$3} /^# skipped /{s=$3}
+		END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' build/web-unit.log
 	exit $status
 fi
 [ -x /usr/bin/chromium ] || scripts/setup.sh browser || skip "no Chromium (Debian package chromium)"
