@@ -6,6 +6,7 @@
 #ifndef WALMILL_API_API_H
 #define WALMILL_API_API_H
 
+#include "base/logger.h"
 #include "base/metrics.h"
 #include "http/server.h"
 #include "job/registry.h"
@@ -18,6 +19,7 @@ struct api {
 	struct kafka *kafka;        /* or NULL */
 	struct live *live;
 	struct io *io;
+	struct logger *logger;      /* its level can be changed from Connect's face */
 	const char *version;        /* of walmill */
 	char cluster_id[33];
 	char worker_id[64];         /* "127.0.0.1:8083" */

@@ -18,15 +18,6 @@ struct view config_get(struct config_reader *r, const char *key)
 	return v ? *v : VIEW_NULL;
 }
 
-void config_fault(struct config_reader *r, const char *key, struct view value, const char *why)
-{
-	if (value.ptr)
-		buf_printf(&r->faults, "Invalid value %.*s for configuration %s: %s\n", (int)value.len, (const char *)value.ptr, key, why);
-	else
-		buf_printf(&r->faults, "The '%s' value is invalid: %s\n", key, why);
-	r->nfaults++;
-}
-
 void config_warn(struct config_reader *r, const char *fmt, ...)
 {
 	struct buf b = BUF_INIT(4096);
@@ -48,6 +39,7 @@ void config_warn(struct config_reader *r, const char *fmt, ...)
 int config_choice(struct config_reader *r, const char *key, const struct config_choice *choices, int preset)
 {
 	struct view v = config_get(r, key);
+	const struct config_def *d = config_def_find(view_str(key));
 	struct buf all = BUF_INIT(1024);
 	const struct config_choice *c;
 
@@ -56,8 +48,8 @@ int config_choice(struct config_reader *r, const char *key, const struct config_
 			return c->value;
 	if (v.ptr) {
 		for (c = choices; c->word; c++)
-			buf_printf(&all, "%s%s", c == choices ? "Value must be one of " : ", ", c->word);
-		config_fault(r, key, v, buf_cstr(&all));
+			buf_printf(&all, "%s%s", c == choices ? "" : ",", c->word);
+		config_fault_choice(r, key, v, d && d->choices && config_all_had(d->choices, choices) ? d->choices : buf_cstr(&all));
 		buf_release(&all);
 	}
 	return preset;
@@ -65,28 +57,26 @@ int config_choice(struct config_reader *r, const char *key, const struct config_
 
 bool config_bool(struct config_reader *r, const char *key, bool preset)
 {
-	static const struct config_choice words[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
+	struct view v = config_get(r, key);
 
-	return config_choice(r, key, words, preset);
+	if (!v.ptr)
+		return preset;
+	if (!config_text_is_bool(v)) {
+		config_fault_type(r, key, v, "BOOLEAN");
+		return preset;
+	}
+	return v.len == 4;
 }
 
 int64_t config_int(struct config_reader *r, const char *key, int64_t preset, int64_t least, int64_t most)
 {
 	struct view v = config_get(r, key);
-	char text[24], *end;
 	int64_t n;
 
 	if (!v.ptr)
 		return preset;
-	snprintf(text, sizeof(text), "%.*s", (int)(v.len < 23 ? v.len : 23), (const char *)v.ptr);
-	n = strtoll(text, &end, 10);
-	if (*end || end == text || v.len > 20) {
-		config_fault(r, key, v, "Not a number");
-		return preset;
-	}
-	if (n < least || n > most) {
-		snprintf(text, sizeof(text), "%lld", (long long)least);
-		config_fault(r, key, v, n < least ? "Value is too small" : "Value is too large");
+	if (!config_text_is_int(v, &n) || n < least || n > most) {
+		config_fault_type(r, key, v, most > INT32_MAX ? "LONG" : "INT");
 		return preset;
 	}
 	return n;
@@ -119,90 +109,6 @@ static struct regex *config_regexes(struct config_reader *r, const char *key)
 	if (regex_compile_list(v, true, &regex, &why))
 		config_fault(r, key, v, why.text);
 	return regex;
-}
-
-/* Known, but either of no consequence here or answered by walmill's own settings: accepted without a word. */
-static const char *const harmless[] = {
-	"name", "connector.class", "tasks.max", "plugin.name", "database.server.name", "database.tcpKeepAlive", "slot.max.retries",
-	"max.queue.size", "max.batch.size", "max.queue.size.in.bytes", "poll.interval.ms", "status.update.interval.ms", "snapshot.fetch.size",
-	"snapshot.max.threads", "snapshot.locking.mode", "snapshot.isolation.mode", "snapshot.lock.timeout.ms", "errors.max.retries",
-	"retriable.restart.connector.wait.ms", "lsn.flush.mode", "flush.lsn.source", "lsn.flush.timeout.ms", "lsn.flush.timeout.action",
-	"offset.mismatch.strategy", "connection.validation.timeout.ms", "executor.shutdown.timeout.ms", "topic.cache.size",
-	"database.query.timeout.ms", "errors.log.enable", "errors.log.include.messages", "errors.tolerance", "exactly.once.support",
-	"config.action.reload", "topic.naming.strategy", "snapshot.query.mode", "schema.refresh.mode",
-};
-
-/* They change what is published or read, and walmill does not have them: better refused than half obeyed. */
-static const char *const refused[] = {
-	"column.include.list",
-	"column.exclude.list",
-	"message.key.columns",
-	"column.propagate.source.type",
-	"datatype.propagate.source.type",
-	"snapshot.select.statement.overrides",
-	"snapshot.include.collection.list",
-	"signal.data.collection",
-	"provide.transaction.metadata",
-	"heartbeat.action.query",
-	"converters",
-	"post.processors",
-	"predicates",
-	"publish.via.partition.root",
-	"replica.identity.autoset.values",
-	"message.prefix.include.list",
-	"message.prefix.exclude.list",
-	"notification.enabled.channels",
-	"database.initial.statements",
-	"topic.heartbeat.name",
-	"slot.stream.params",
-	"read.only",
-	"xmin.fetch.interval.ms",
-	"table.ignore.builtin",
-};
-
-static const char *const refused_starts[] = {
-	"column.mask.", "column.truncate.", "predicates.", "topic.creation.", "snapshot.select.statement.overrides.",
-};
-
-static bool listed(const char *const *list, size_t n, struct view key)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (view_is(key, list[i]))
-			return true;
-	return false;
-}
-
-#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-
-/* Everything that nobody asked for: harmless, refused, or unknown. False values of refused switches are what walmill does anyway. */
-static int check_others(struct config_reader *r, struct err *err)
-{
-	struct map_slot *s;
-	size_t pos = 0, i;
-
-	while ((s = map_iter(&r->values, &pos)) != NULL) {
-		struct view key = s->key, value = *(struct view *)s->value;
-		bool stop = listed(refused, COUNT(refused), key) && value.len > 0 && !view_is(value, "false") && !view_is(value, "0");
-
-		for (i = 0; i < COUNT(refused_starts); i++)
-			stop = stop || view_starts(key, refused_starts[i]);
-		if (stop) {
-			err_set(err, ERR_UNSUPPORTED, "configuration \"%.*s\" is not supported by this version of walmill", (int)key.len,
-				(const char *)key.ptr);
-			err_detail(
-				err, "It changes what is captured or published, so that ignoring it would give other events than the file asks for.");
-			return err_hint(err, "Take it out of the configuration, or keep this connector on Kafka Connect.");
-		}
-		if (map_get(&r->asked, key) || listed(harmless, COUNT(harmless), key) || listed(refused, COUNT(refused), key))
-			continue;
-		if (view_starts(key, "key.converter") || view_starts(key, "value.converter") || view_starts(key, "header.converter") ||
-		    view_starts(key, "producer.override.") || view_starts(key, "transforms."))
-			continue;
-		config_warn(r, "Configuration \"%.*s\" is not known and was ignored.", (int)key.len, (const char *)key.ptr);
-	}
-	return 0;
 }
 
 /* ---- reading the map ---- */
@@ -414,8 +320,7 @@ static void read_all(struct config_reader *r)
 	struct connector_config *c = r->config;
 	struct view class = config_required(r, "connector.class");
 
-	if (class.len && !view_is(class, "io.debezium.connector.postgresql.PostgresConnector") && !view_is(class, "PostgresConnector") &&
-	    !view_is(class, "Postgres"))
+	if (class.len && !connector_class_is_ours(class))
 		config_fault(r, "connector.class", class, "walmill has io.debezium.connector.postgresql.PostgresConnector only");
 	read_source(r);
 	read_names(r);
@@ -444,45 +349,98 @@ bool capture_dialect_parse(struct view text, enum capture_dialect *ret)
 	return true;
 }
 
+bool connector_class_is_ours(struct view class)
+{
+	return view_is(class, "io.debezium.connector.postgresql.PostgresConnector") || view_is(class, "PostgresConnector") ||
+		view_is(class, "Postgres");
+}
+
+static bool has_control(struct view v)
+{
+	size_t i;
+
+	for (i = 0; i < v.len; i++)
+		if (v.ptr[i] < 0x20 || v.ptr[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* Everything, faults included; -1 when there is no map to look at. */
+static int read_config(struct config_reader *r, struct view json, struct view name, enum capture_dialect dialect,
+	const struct pg_params *source, struct err *err)
+{
+	struct view given;
+
+	*r = (struct config_reader){.config = mem_zalloc(sizeof(*r->config)), .source = source, .values = MAP_INIT, .asked = MAP_INIT};
+	r->config->arena = ARENA_INIT;
+	r->config->name = arena_view(&r->config->arena, name);
+	r->config->dialect = dialect;
+	if (read_map(r, json, err))
+		return -1;
+	given = config_get(r, "name");
+	if (given.ptr && name.len && !view_eq(given, name))
+		return err_set(err, ERR_INVALID, "Connector name configuration (%.*s) doesn't match connector name in the URL (%.*s)",
+			(int)given.len, (const char *)given.ptr, (int)name.len, (const char *)name.ptr);
+	if (given.ptr && !name.ptr)
+		name = r->config->name = given;
+	if (!name.ptr)
+		config_fault_text(r, "name", "Missing required configuration \"name\" which has no default value.");
+	else if (name.len == 0)
+		config_fault(r, "name", name, "String may not be empty");
+	else if (has_control(name))
+		config_fault(r, "name", name, "String may not contain control sequences");
+	read_all(r);
+	config_check_others(r);
+	config_sort_faults(r);
+	return 0;
+}
+
+static void release_reader(struct config_reader *r)
+{
+	mem_free(r->faults);
+	map_release(&r->values);
+	map_release(&r->asked);
+}
+
 int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
 	struct connector_config **ret, struct err *err)
 {
-	struct config_reader r = {.config = mem_zalloc(sizeof(*r.config)),
-		.source = source,
-		.values = MAP_INIT,
-		.asked = MAP_INIT,
-		.faults = BUF_INIT(1 << 20)};
-	struct view given;
-	int rc = -1;
+	struct config_reader r;
+	struct buf lines = BUF_INIT(1 << 20);
+	unsigned i;
+	int rc = read_config(&r, json, name, dialect, source, err);
 
-	r.config->arena = ARENA_INIT;
-	r.config->name = arena_view(&r.config->arena, name);
-	r.config->dialect = dialect;
-	if (read_map(&r, json, err))
-		goto out;
-	given = config_get(&r, "name");
-	if (given.ptr && name.len && !view_eq(given, name)) {
-		err_set(err, ERR_INVALID, "Connector name configuration (%.*s) doesn't match connector name in the URL (%.*s)", (int)given.len,
-			(const char *)given.ptr, (int)name.len, (const char *)name.ptr);
-		goto out;
+	if (rc == 0 && r.nfaults) {
+		rc = err_set(err, ERR_INVALID, "Connector configuration is invalid and contains the following %u error(s)", r.nfaults);
+		for (i = 0; i < r.nfaults; i++)
+			buf_printf(&lines, "%s%.*s", i ? "\n" : "", (int)r.faults[i].text.len, (const char *)r.faults[i].text.ptr);
+		err_detail(err, "%s", buf_cstr(&lines));
 	}
-	read_all(&r);
-	if (r.nfaults) {
-		err_set(err, ERR_INVALID, "Connector configuration is invalid and contains the following %u error(s)", r.nfaults);
-		err_detail(err, "%s", buf_cstr(&r.faults));
-		goto out;
-	}
-	if (check_others(&r, err))
-		goto out;
-	rc = 0;
-out:
-	buf_release(&r.faults);
-	map_release(&r.values);
-	map_release(&r.asked);
 	if (rc)
 		connector_config_free(r.config);
 	else
 		*ret = r.config;
+	buf_release(&lines);
+	release_reader(&r);
+	return rc;
+}
+
+int connector_config_check(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
+	struct arena *a, struct config_fault **ret, unsigned *ret_n, struct pg_params *ret_source, struct err *err)
+{
+	struct config_reader r;
+	unsigned i;
+	int rc = read_config(&r, json, name, dialect, source, err);
+
+	if (rc == 0) {
+		*ret = arena_alloc(a, (r.nfaults + 1) * sizeof(**ret));
+		for (i = 0; i < r.nfaults; i++)
+			(*ret)[i] = (struct config_fault){arena_view(a, r.faults[i].key), arena_view(a, r.faults[i].text)};
+		*ret_n = r.nfaults;
+		pg_params_copy(ret_source, &r.config->source);
+	}
+	connector_config_free(r.config);
+	release_reader(&r);
 	return rc;
 }
 

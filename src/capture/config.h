@@ -79,11 +79,21 @@ struct connector_config {
 
 /*
  * Reads {"key":"value",...} (numbers and booleans are taken as their text). ERR_INVALID with every fault that was found, one a
- * line in the detail, in Connect's words where Connect has them; ERR_UNSUPPORTED when a key is refused. `source` (may be NULL) is what a
+ * line in the detail, in Connect's and Debezium's words where they have them. `source` (may be NULL) is what a
  * configuration that names no server (no key database.hostname, .user or .dbname) connects to; it is copied.
  */
 int connector_config_read(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
 	struct connector_config **ret, struct err *err) WM_MUST_USE;
+/*
+ * All that is wrong with a configuration, in the order of config_defs.h, into the arena. name: VIEW_NULL = what the configuration says.
+ * *ret_source (to be released) is the server that it names. -1 when there is no map of strings to look at, or another name in it.
+ */
+struct config_fault {
+	struct view key, text;
+};
+int connector_config_check(struct view json, struct view name, enum capture_dialect dialect, const struct pg_params *source,
+	struct arena *a, struct config_fault **ret, unsigned *ret_n, struct pg_params *ret_source, struct err *err) WM_MUST_USE;
+bool connector_class_is_ours(struct view class_name);
 void connector_config_free(struct connector_config *c);
 
 /* Whether a table is captured under this configuration. */

@@ -142,7 +142,8 @@ static void read_one(struct config_reader *r, struct transform *t)
 		refuse_option(r, t->name, "key.field.regex", "");
 		refuse_option(r, t->name, "key.field.replacement", "");
 	} else if (type.ptr) {
-		config_fault(r, key, type, "walmill has no such transform");
+		config_fault(r, key, type,
+			arena_printf(&r->config->arena, "Class %.*s could not be found.", (int)type.len, (const char *)type.ptr));
 	} else {
 		config_fault(r, key, VIEW_NULL, "A value is required");
 	}

@@ -172,7 +172,7 @@ static void run(void *arg)
 			failed = run_sessions(c);
 			continue;
 		}
-		if (cmd != COMMAND_RUN) {
+		if (cmd == COMMAND_PAUSE || cmd == COMMAND_STOP) {
 			failed = false;
 			set_state(c, cmd == COMMAND_PAUSE ? CONNECTOR_PAUSED : CONNECTOR_STOPPED, NULL);
 		}
@@ -195,7 +195,7 @@ struct connector *connector_new(struct connector_config *config, struct change_o
 	wm_assert(c->interrupt_fd >= 0);
 	wake_init(&c->commands);
 	lock_init(&c->lock);
-	c->command = COMMAND_STOP;
+	c->command = COMMAND_NEW;
 	c->status.state = CONNECTOR_UNASSIGNED;
 	c->warnings = BUF_INIT(WARNINGS_MAX);
 	c->position_bytes = BUF_INIT((size_t)1 << 30);
@@ -213,6 +213,9 @@ static void command(struct connector *c, enum command cmd, bool restart)
 		wm_assert(write(c->interrupt_fd, &one, sizeof(one)) == sizeof(one));
 	c->command = cmd;
 	c->restart = c->restart || restart;
+	/* one that was never told to run has nothing to end */
+	if (c->status.state == CONNECTOR_UNASSIGNED && cmd != COMMAND_RUN)
+		c->status.state = cmd == COMMAND_PAUSE ? CONNECTOR_PAUSED : CONNECTOR_STOPPED;
 	lock_drop(&c->lock);
 	wake_signal(&c->commands);
 }

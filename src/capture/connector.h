@@ -67,6 +67,9 @@ void connector_stop(struct connector *c);    /* the same, called STOPPED */
 void connector_restart(struct connector *c); /* out of FAILED, or a new session */
 void connector_free(struct connector *c);    /* stops, joins, frees config and out */
 
+/* Where heartbeats of such a configuration go, whether it has them or not. */
+int connector_heartbeat_topic(const struct connector_config *cfg, struct arena *a, struct view *ret, struct err *err) WM_MUST_USE;
+
 const struct connector_config *connector_config(const struct connector *c);
 void connector_status(struct connector *c, struct connector_status *ret);
 

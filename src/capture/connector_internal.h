@@ -27,7 +27,7 @@ struct in_flight {
 	int64_t commit_us;
 };
 
-enum command { COMMAND_RUN, COMMAND_PAUSE, COMMAND_STOP, COMMAND_EXIT };
+enum command { COMMAND_NEW, COMMAND_RUN, COMMAND_PAUSE, COMMAND_STOP, COMMAND_EXIT };
 
 struct connector {
 	struct connector_config *config;

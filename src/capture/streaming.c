@@ -27,7 +27,7 @@ struct streaming {
 	uint32_t xid;
 	lsn_t commit_lsn;
 	int64_t commit_us;
-	lsn_t last_commit_lsn;      /* end LSN of the newest COMMIT seen in this session */
+	lsn_t last_commit_lsn;      /* end LSN of the newest COMMIT seen, or where the session began */
 	lsn_t idle_lsn;             /* nothing that matters lies below it */
 	int64_t progress_due_us, confirm_due_us, watch_due_us;
 	bool reply_due;
@@ -309,6 +309,9 @@ int streaming_run(struct connector *c, struct err *err)
 
 	/* the first heartbeat comes at once, as Debezium's does; tables are described anew by the server in every session */
 	c->heartbeat_due_us = 0;
+	/* a position that is not a snapshot's says that something was committed before it */
+	if (c->have_position && c->position.kind != UNIT_SNAPSHOT_END)
+		s.last_commit_lsn = c->position.end_lsn;
 	tables_forget(c);
 	rc = log_position_again(c, err);
 	if (rc == 0)

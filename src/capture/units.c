@@ -69,21 +69,27 @@ static int emit_heartbeat(void *arg, const struct emitted *out, struct err *err)
 	return to->c->out->ops->append(to->c->out, to->topic, out->record, &index, err);
 }
 
+int connector_heartbeat_topic(const struct connector_config *cfg, struct arena *a, struct view *ret, struct err *err)
+{
+	struct view schema_name, plain;
+
+	plain = view_str(arena_printf(a, "%.*s%.*s%.*s", (int)cfg->heartbeat_prefix.len, (const char *)cfg->heartbeat_prefix.ptr,
+		(int)cfg->delimiter.len, (const char *)cfg->delimiter.ptr, (int)cfg->prefix.len, (const char *)cfg->prefix.ptr));
+	return encode_route(cfg, plain, a, ret, &schema_name, err);
+}
+
 int unit_heartbeat(struct connector *c, struct err *err)
 {
-	const struct connector_config *cfg = c->config;
 	struct heartbeat_target to = {c, 0};
 	struct arena a = ARENA_INIT;
-	struct view topic, schema_name, plain;
+	struct view topic;
 	int64_t now = io_now_us(c->io);
 	int rc = -1;
 
-	plain = view_str(arena_printf(&a, "%.*s%.*s%.*s", (int)cfg->heartbeat_prefix.len, (const char *)cfg->heartbeat_prefix.ptr,
-		(int)cfg->delimiter.len, (const char *)cfg->delimiter.ptr, (int)cfg->prefix.len, (const char *)cfg->prefix.ptr));
-	if (encode_route(cfg, plain, &a, &topic, &schema_name, err) || c->out->ops->topic(c->out, topic, &to.topic, err))
+	if (connector_heartbeat_topic(c->config, &a, &topic, err) || c->out->ops->topic(c->out, topic, &to.topic, err))
 		goto out;
 	payload_begin(&c->payload);
-	if (c->out->ops->begin(c->out, err) || encode_heartbeat(cfg, now, emit_heartbeat, &to, err))
+	if (c->out->ops->begin(c->out, err) || encode_heartbeat(c->config, now, emit_heartbeat, &to, err))
 		goto out;
 	rc = unit_close(c, UNIT_NOTE, 0, 0, 0, 0, err);
 out:

@@ -212,6 +212,16 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 	return 0;
 }
 
+/* What the Connect face calls itself: its first listener; `port` is what the system picked for 0. */
+static void name_worker(struct instance *in, unsigned port)
+{
+	size_t n;
+	const struct setting_address *list = settings_addresses(in->cli->settings, SET_CONNECT_LISTEN, &n);
+
+	if (n)
+		snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s:%u", list[0].host, list[0].port ? list[0].port : port);
+}
+
 int instance_start(struct instance *in, struct cli *c, struct err *err)
 {
 	uint8_t id[16];
@@ -223,8 +233,8 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	make_logger(in);
 	if (cli_params(c, SET_SOURCE, false, &in->source, err) || cli_params(c, SET_TARGET, false, &in->target, err) || open_log(in, err))
 		return -1;
-	in->api = (struct api){
-		.log = in->log, .io = io_system(), .version = WALMILL_VERSION, .started_us = io_now_us(io_system()), .stopping = instance_stopping};
+	in->api = (struct api){.log = in->log, .io = io_system(), .logger = in->logger, .version = WALMILL_VERSION,
+		.started_us = io_now_us(io_system()), .stopping = instance_stopping};
 	io_random(io_system(), id, sizeof(id));
 	for (i = 0; i < 16; i++)
 		snprintf(in->api.cluster_id + 2 * i, 3, "%02x", id[i]);
@@ -234,9 +244,11 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	in->api.registry = in->registry;
 	live_start(in->live);
 	in->api.data_dir = settings_text(c->settings, SET_DATA);
-	snprintf(in->api.worker_id, sizeof(in->api.worker_id), "%.40s", settings_text(c->settings, SET_CONNECT_LISTEN));
-	return listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err) ||
-			listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err) ||
+	name_worker(in, 0);
+	if (listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err))
+		return -1;
+	name_worker(in, in->ports[0]);
+	return listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err) ||
 			listen_on(in, SET_CONSOLE_LISTEN, api_console, &in->ports[3], err)
 		? -1
 		: 0;

@@ -169,6 +169,7 @@ int flow_new(
 	f->keybuf = f->rowbuf = f->groupbuf = BUF_INIT(ROW_BYTES_MAX);
 	f->eval = (struct sql_eval){.arena = &f->scratch, .zone = job->zone, .zones = zones};
 	f->tables = arena_zalloc(&f->arena, (job->ntables + 1) * sizeof(*f->tables));
+	f->counts = arena_zalloc(&f->arena, (job->ntables + 1) * sizeof(*f->counts));
 	f->gone = arena_zalloc(&f->arena, (job->ntables + 1) * sizeof(*f->gone));
 	for (i = 0; i < job->ntables; i++)
 		f->gone[i].key = BUF_INIT((size_t)1 << 30);
@@ -281,6 +282,7 @@ static int push_table(struct flow *f, uint32_t table, const struct value *row, i
 {
 	uint32_t i, k;
 
+	f->counts[table].out++;
 	for (i = 0; i < f->job->nstatements; i++)
 		for (k = 0; k < f->statements[i].nops; k++) {
 			struct op *op = f->statements[i].ops[k];
@@ -309,6 +311,7 @@ static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const
 
 	e->value = blob_new(stored);
 	f->blob_bytes += stored.len - (size_t)(was ? was->len : 0);
+	f->counts[table].blob_bytes += stored.len - (size_t)(was ? was->len : 0);
 	if (was)
 		rc = push_table(f, table, old, -1, err);
 	if (rc == 0)
@@ -353,6 +356,7 @@ int flow_upsert(struct flow *f, uint32_t table, const struct value *row, const b
 
 	arena_reset(&f->scratch);
 	f->stats.upserts++;
+	f->counts[table].changes++;
 	f->gone[table].row = NULL;
 	pk = pk_of(f, t, row);
 	e = kv_find(&f->tables[table], pk);
@@ -391,6 +395,7 @@ int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct 
 
 	arena_reset(&f->scratch);
 	f->stats.deletes++;
+	f->counts[table].changes++;
 	pk = pk_of(f, t, row);
 	e = kv_find(&f->tables[table], pk);
 	/* a tombstone behind its delete */
@@ -408,6 +413,7 @@ int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct 
 	kv_remove(&f->tables[table], e);
 	f->stats.source_rows--;
 	f->blob_bytes -= gone->row->len;
+	f->counts[table].blob_bytes -= gone->row->len;
 	return push_table(f, table, old, -1, err);
 }
 
@@ -430,6 +436,7 @@ int flow_clear(struct flow *f, uint32_t table, struct err *err)
 		if (rc == 0)
 			rc = push_table(f, table, old, -1, err);
 		f->blob_bytes -= b->len;
+		f->counts[table].blob_bytes -= b->len;
 		blob_drop(b);
 	}
 	kv_release(&was);
@@ -498,6 +505,39 @@ int64_t flow_next_tick(const struct flow *f)
 	return next;
 }
 
+static size_t op_bytes(const struct op *op)
+{
+	return op->groups.bytes + op->groups.count * op->group_size + op->state_bytes + op->timed.bytes + op->distinct.bytes +
+		op->nheap * (sizeof(struct timer) + sizeof(void *)) + op->sides[0].bytes + op->sides[1].bytes + op->rows[0].bytes +
+		op->rows[1].bytes;
+}
+
+void flow_table_stats(const struct flow *f, uint32_t table, struct flow_op_stats *ret)
+{
+	const struct table_count *c = &f->counts[table];
+	const struct kv *kv = &f->tables[table];
+
+	*ret = (struct flow_op_stats){.rows_in = c->changes, .rows_out = c->out, .state_rows = kv->count,
+		.state_bytes = c->blob_bytes + kv->bytes + kv->count * sizeof(struct blob)};
+}
+
+void flow_node_stats(const struct flow *f, uint32_t statement, uint32_t node, struct flow_op_stats *ret)
+{
+	const struct op *op = f->statements[statement].ops[node];
+
+	*ret = (struct flow_op_stats){.rows_in = op->rows_in, .rows_out = op->rows_out,
+		.state_rows = op->groups.count + op->timed.count + op->distinct.count + op->rows[0].count + op->rows[1].count,
+		.state_bytes = op_bytes(op)};
+}
+
+void flow_result_stats(const struct flow *f, uint32_t statement, struct flow_op_stats *ret)
+{
+	const struct statement *s = &f->statements[statement];
+
+	*ret = (struct flow_op_stats){.rows_in = s->ops[s->st->root->id]->rows_out, .state_rows = s->results.count,
+		.state_bytes = s->results.bytes + s->results.count * sizeof(struct result)};
+}
+
 void flow_stats(const struct flow *f, struct flow_stats *ret)
 {
 	uint32_t i, k;
@@ -515,9 +555,7 @@ void flow_stats(const struct flow *f, struct flow_stats *ret)
 			const struct op *op = s->ops[k];
 
 			ret->timers += op->nheap;
-			ret->bytes += op->groups.bytes + op->groups.count * op->group_size + op->state_bytes + op->timed.bytes + op->distinct.bytes +
-				op->nheap * (sizeof(struct timer) + sizeof(void *)) + op->sides[0].bytes + op->sides[1].bytes + op->rows[0].bytes +
-				op->rows[1].bytes;
+			ret->bytes += op_bytes(op);
 		}
 	}
 }

@@ -82,6 +82,16 @@ struct flow_stats {
 };
 void flow_stats(const struct flow *f, struct flow_stats *ret);
 
+/* What went through since the flow was made, and what is kept: a changed row counts twice, as the old one taken away and the new one added,
+ * but for rows_in of a table, which counts changes. */
+struct flow_op_stats {
+	uint64_t rows_in, rows_out, state_rows;
+	size_t state_bytes;
+};
+void flow_table_stats(const struct flow *f, uint32_t table, struct flow_op_stats *ret);
+void flow_node_stats(const struct flow *f, uint32_t statement, uint32_t node, struct flow_op_stats *ret); /* no SCAN: see its table */
+void flow_result_stats(const struct flow *f, uint32_t statement, struct flow_op_stats *ret);             /* rows_in: rows of the result */
+
 /*
  * Source rows in stored form (value_store, column after column), for checkpoints: all other state is rebuilt by putting them in again.
  *

@@ -32,6 +32,7 @@ struct op {
 	struct op *parent;        /* NULL: the statement's result */
 	uint32_t parent_input;
 	uint32_t statement;
+	uint64_t rows_in, rows_out;
 	int64_t clock;            /* at which this operator evaluates */
 	bool uses_clock;
 	struct sql_prog **progs;  /* FILTER: 1; PROJECT: ncolumns; AGGREGATE: ngroups */
@@ -81,6 +82,12 @@ struct gone {
 	struct buf key;
 };
 
+struct table_count {
+	uint64_t changes;         /* rows handed in */
+	uint64_t out;             /* weighted rows that went to the statements */
+	size_t blob_bytes;
+};
+
 struct flow {
 	const struct sql_job *job;
 	struct tz_cache *zones;
@@ -90,6 +97,7 @@ struct flow {
 	size_t memory_max;
 	struct kv *tables;        /* primary key -> struct blob */
 	struct gone *gone;        /* by table */
+	struct table_count *counts; /* by table */
 	struct statement *statements;
 	int64_t now;
 	bool started;

@@ -21,6 +21,7 @@ int op_failed(struct op *op, int64_t weight, struct err *err)
 
 int op_emit(struct op *op, const struct value *row, int64_t weight, struct err *err)
 {
+	op->rows_out++;
 	if (!op->parent)
 		return result_push(&op->flow->statements[op->statement], op->flow, row, weight, err);
 	return op_push(op->parent, op->parent_input, row, weight, err);
@@ -92,6 +93,7 @@ static int distinct(struct op *op, const struct value *row, int64_t weight, stru
 /* What the operator does with a row at its present clock. */
 static int apply(struct op *op, uint32_t input, const struct value *row, int64_t weight, struct err *err)
 {
+	op->rows_in++;
 	switch (op->node->kind) {
 	case SQL_FILTER:
 		return filter(op, row, weight, err);

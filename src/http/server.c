@@ -108,6 +108,71 @@ const char *http_header(const struct http_request *r, const char *name)
 	return v ? v : "";
 }
 
+struct wanted {
+	const char *name, *value;
+	bool given, has;
+};
+
+static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct wanted *w = arg;
+
+	if (strcmp(key, w->name) != 0)
+		return MHD_YES;
+	w->given = true;
+	w->has = w->has || strcmp(value ? value : "", w->value) == 0;
+	return MHD_YES;
+}
+
+bool http_query_given(const struct http_request *r, const char *name)
+{
+	struct wanted w = {.name = name, .value = ""};
+
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, look_at, &w);
+	return w.given;
+}
+
+bool http_query_has(const struct http_request *r, const char *name, const char *value)
+{
+	struct wanted w = {.name = name, .value = value};
+
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, look_at, &w);
+	return w.has;
+}
+
+/* ---- what was sent, for http_segments: kept with the connection, as it comes before there is an exchange ---- */
+
+static void *note_uri(void *arg, const char *uri, struct MHD_Connection *c)
+{
+	char **kept = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+	if (kept) {
+		mem_free(*kept);
+		*kept = mem_strdup(uri);
+	}
+	return NULL;
+}
+
+static const char *noted_uri(struct MHD_Connection *c)
+{
+	char **kept = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+	return kept ? *kept : NULL;
+}
+
+static void connected(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	char **kept = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = mem_zalloc(sizeof(char *));
+	} else if (kept) {
+		mem_free(*kept);
+		mem_free(kept);
+		*context = NULL;
+	}
+}
+
 /* ---- answers ---- */
 
 /* headers: "Name\0value\0" one after the other */
@@ -221,7 +286,7 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 {
 	struct http_server *s = arg;
 	struct exchange *x = *state;
-	struct http_request req = {.method = method, .path = url, .mhd = c};
+	struct http_request req = {.method = method, .path = url, .raw = noted_uri(c), .mhd = c};
 	struct http_response out = {.status = 500, .headers = BUF_INIT(HEADERS_MAX), .body = BUF_INIT((size_t)1 << 28)};
 	enum MHD_Result rc;
 
@@ -243,6 +308,9 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 		return refuse(c, 413, "the body is larger than 8 MiB");
 	if (foreign(c, method))
 		return refuse(c, 403, "requests from other origins are refused");
+	/* decoded, it would end the path early: another resource than the one that was named */
+	if (req.raw && strstr(req.raw, "%00"))
+		return refuse(c, 400, "the request's path or query holds a NUL");
 	req.body = buf_view(&x->body);
 	s->handler(s->arg, &req, &out);
 	rc = answer(c, &out);
@@ -350,7 +418,8 @@ int http_server_start(const char *address, http_handler handler, void *arg, stru
 	s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
 		NULL, access_cb, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, note_uri, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, connected, NULL, MHD_OPTION_END);
 	if (!s->daemon) {
 		close(fd);
 		mem_free(s);
@@ -392,4 +461,80 @@ bool http_match(const char *path, const char *pattern, struct view args[4])
 			return false;
 	}
 	return *path == '\0' || strcmp(path, "/") == 0;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* What cannot be decoded stays as it is. */
+static size_t decode(const char *from, size_t n, uint8_t *to)
+{
+	size_t i, out = 0;
+
+	for (i = 0; i < n; i++) {
+		int high = from[i] == '%' && i + 2 < n ? hex_digit(from[i + 1]) : -1, low = high >= 0 ? hex_digit(from[i + 2]) : -1;
+
+		if (low >= 0) {
+			to[out++] = (uint8_t)(high << 4 | low);
+			i += 2;
+		} else {
+			to[out++] = (uint8_t)from[i];
+		}
+	}
+	return out;
+}
+
+/* The part of raw that path stands for. */
+static struct view raw_path(const struct http_request *r, struct arena *a)
+{
+	size_t n = r->raw ? strcspn(r->raw, "?#") : 0, decoded, path = strlen(r->path);
+	uint8_t *text;
+
+	if (!n)
+		return VIEW_NULL;
+	text = arena_alloc(a, n + 1);
+	decoded = decode(r->raw, n, text);
+	if (decoded < path || memcmp(text + decoded - path, r->path, path) != 0 || decoded - path > n)
+		return VIEW_NULL;
+	return view_of(r->raw + (decoded - path), n - (decoded - path));
+}
+
+unsigned http_segments(const struct http_request *r, struct arena *a, struct view *segments, unsigned most)
+{
+	struct view raw = raw_path(r, a);
+	bool encoded = raw.ptr != NULL;
+	const char *at = encoded ? (const char *)raw.ptr : r->path, *end = at + (encoded ? raw.len : strlen(r->path));
+	unsigned n = 0;
+
+	while (at < end) {
+		const char *slash = memchr(at + 1, '/', (size_t)(end - at - 1)), *to = slash ? slash : end;
+		uint8_t *text = arena_alloc(a, (size_t)(to - at) + 1);
+		size_t len = (size_t)(to - at - 1);
+
+		if (len == 0 && to == end)
+			break;
+		if (n == most)
+			return most + 1;
+		if (encoded)
+			len = decode(at + 1, len, text);
+		else
+			memcpy(text, at + 1, len);
+		segments[n++] = view_of(text, len);
+		at = to;
+	}
+	return n;
+}
+
+void http_put_segment(struct buf *b, struct view segment)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/!$&'()*+,;=:@";
+	size_t i;
+
+	for (i = 0; i < segment.len; i++)
+		if (segment.ptr[i] && strchr(plain, segment.ptr[i]))
+			buf_putc(b, (char)segment.ptr[i]);
+		else
+			buf_printf(b, "%%%02X", segment.ptr[i]);
 }

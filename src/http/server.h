@@ -11,6 +11,7 @@
 #ifndef WALMILL_HTTP_SERVER_H
 #define WALMILL_HTTP_SERVER_H
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -20,12 +21,15 @@ struct MHD_Connection;
 struct http_request {
 	const char *method;        /* "GET" */
 	const char *path;          /* decoded, begins with / */
+	const char *raw;           /* path and query as they were sent; or NULL */
 	struct view body;
 	struct MHD_Connection *mhd;
 };
 
 /* "" when absent */
 const char *http_query(const struct http_request *r, const char *name);
+bool http_query_given(const struct http_request *r, const char *name);
+bool http_query_has(const struct http_request *r, const char *name, const char *value);   /* one of several of that name */
 const char *http_header(const struct http_request *r, const char *name);
 
 /* An answer that goes on: `next` waits for more and appends it; false = the end. `end` is called once. Both on the connection's thread. */
@@ -63,5 +67,13 @@ unsigned http_server_port(const struct http_server *s);
  * A {} matches one segment, not empty.
  */
 bool http_match(const char *path, const char *pattern, struct view args[4]);
+
+/*
+ * The path's segments, each decoded by itself, so that a name may hold an encoded slash; into the arena. Empty segments at the end are left
+ * out. A handler that is mounted below a prefix moves `path` on and leaves `raw`: the prefix must have nothing to decode. Returns their
+ * number; most + 1 when there are more.
+ */
+unsigned http_segments(const struct http_request *r, struct arena *a, struct view *segments, unsigned most);
+void http_put_segment(struct buf *b, struct view segment);   /* encoded as in a path; slashes stay */
 
 #endif

@@ -203,6 +203,7 @@ static void published(struct job *j)
 	done.failed = j->status.checkpoint.failed;
 	j->status.checkpoint = done;
 	j->status.counts.checkpoints++;
+	job_note_checkpoint(j, &done);
 	lock_drop(&j->lock);
 	if (done.took_us * REST > j->env->checkpoint_interval_us)
 		c->due_us = now(j) + done.took_us * REST;

@@ -483,7 +483,7 @@ int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err)
 	struct arena a = ARENA_INIT;
 	struct log_unit_info info;
 	struct log_cursor *c;
-	uint64_t first, last, begin = 0, found = 0;
+	uint64_t first, last, begin = 0, found = 0, incarnation = 0;
 	bool readable = true;
 	int rc;
 
@@ -502,6 +502,10 @@ int follow_find_start(struct job *j, uint64_t *ret_seq, struct err *err)
 		}
 		if (!view_is(p.connector, j->connector))
 			continue;
+		/* a position that somebody moved: what lies between is not in the log */
+		if (p.incarnation != incarnation)
+			begin = 0;
+		incarnation = p.incarnation;
 		if (p.nevents && replaces_all(j, &p)) {
 			begin = info.seq;
 			readable = true;

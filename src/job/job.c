@@ -56,6 +56,7 @@ void job_set_state(struct job *j, enum job_state state, const struct err *why)
 
 	lock_take(&j->lock);
 	moved = j->status.state != state;
+	job_note_state(j, state, why);
 	j->status.state = state;
 	if (why)
 		j->status.error = *why;
@@ -162,6 +163,7 @@ void job_publish(struct job *j)
 	j->status.counts.ticks = st.ticks;
 	j->status.counts.units = j->units;
 	j->status.counts.records = j->records;
+	job_graph_publish(j);
 	lock_drop(&j->lock);
 }
 
@@ -430,6 +432,7 @@ struct job *job_new(const struct job_env *env, const char *name, struct view tex
 	j->explain = BUF_INIT(16 << 20);
 	j->schemas = j->scratch = ARENA_INIT;
 	j->status.state = JOB_CREATED;
+	j->history.entered_us[JOB_CREATED] = io_now_us(env->io);
 	j->status.started_us = io_now_us(env->io);
 	j->clock = INT64_MIN;
 	thread_start(&j->thread, "job", run, j);
@@ -481,6 +484,7 @@ void job_free(struct job *j)
 	arena_release(&j->schemas);
 	arena_release(&j->scratch);
 	buf_release(&j->explain);
+	job_graph_free(j);
 	wake_release(&j->held);
 	lock_release(&j->lock);
 	close(j->interrupt_fd);

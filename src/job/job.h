@@ -125,6 +125,40 @@ void job_status(struct job *j, struct job_status *ret);
 /* The plan in words, with what is worth knowing; ERR_STATE before there is one. */
 int job_explain(struct job *j, struct buf *into, struct err *err) WM_MUST_USE;
 
+/* What runs: the tables it reads, the operators of its statements, its targets; inputs before their users. */
+enum job_vertex_kind { JOB_SOURCE, JOB_OPERATOR, JOB_SINK };
+
+struct job_vertex {
+	char id[33];               /* 32 hex digits, the same for the same job and text */
+	enum job_vertex_kind kind;
+	const char *name;          /* "Source: public.t", "Aggregate", "Sink: analytics.t" */
+	const char *description;   /* as job_explain says it */
+	uint32_t ninputs;
+	const uint32_t *inputs;    /* indexes in the list */
+	uint64_t rows_in, rows_out, state_rows;  /* since the session began; see flow_op_stats */
+	size_t state_bytes;
+	double in_per_s, out_per_s;              /* over the last second or two, as long as somebody looks */
+};
+
+/* fn gets all of them, under the job's lock: it must not ask the job anything. n = 0 before the first plan; after the job has stopped they
+ * stay as they were. */
+void job_graph(struct job *j, void (*fn)(void *arg, const struct job_vertex *v, uint32_t n), void *arg);
+
+enum { JOB_STATES = 7, JOB_FAILURES = 16, JOB_CHECKPOINTS = 10 };
+
+/* What became of the job since it was started here. */
+struct job_history {
+	int64_t entered_us[JOB_STATES];   /* when it last came into each state, since 1970; 0 = never */
+	struct job_failure {
+		int64_t at_us;
+		struct err err;
+	} failures[JOB_FAILURES];         /* newest first; the same one again only moves its time */
+	unsigned nfailures;
+	struct job_checkpoint checkpoints[JOB_CHECKPOINTS];   /* newest first; the newest is number counts.checkpoints */
+	unsigned ncheckpoints;
+};
+void job_history(struct job *j, struct job_history *ret);
+
 /*
  * Verify: holds the job at a cut and compares target and query there. Lines of differences go to `into`. *ret_equal says what came out; an
  * error means that nothing could be compared. Blocks up to the deadline.

@@ -87,6 +87,8 @@ struct job {
 	struct hold hold;
 	struct wake held;          /* signalled when hold.phase changes */
 	struct buf explain;
+	struct job_graph *graph;   /* graph.c; NULL before the first plan */
+	struct job_history history;
 
 	/* the thread's own */
 	struct sql_job *plan;
@@ -130,6 +132,13 @@ void job_publish(struct job *j);        /* what status shows of position and cou
 /* Changed results and the position to the target in one transaction; durable waits for its disk. */
 int job_write_results(struct job *j, bool durable, struct err *err);
 void job_fill_position(const struct job *j, struct sink_position *ret);
+
+/* graph.c; but for job_graph_free, the job's thread */
+void job_graph_make(struct job *j);         /* after the plan */
+void job_graph_publish(struct job *j);      /* counters from the flow; the lock is held */
+void job_graph_free(struct job *j);
+void job_note_state(struct job *j, enum job_state state, const struct err *why);   /* into the history; the lock is held */
+void job_note_checkpoint(struct job *j, const struct job_checkpoint *c);           /* likewise */
 
 /* plan.c */
 int job_make_plan(struct job *j, struct err *err);

@@ -162,6 +162,7 @@ int job_make_plan(struct job *j, struct err *err)
 	if (flow_new(j->plan, j->env->zones, sink_keys(j->sink), j->env->memory_max, &j->flow, err))
 		goto out;
 	explain(j);
+	job_graph_make(j);
 	rc = 0;
 out:
 	arena_release(&a);

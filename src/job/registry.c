@@ -13,7 +13,7 @@
 
 /* ---- finding ---- */
 
-static struct entry_connector *find_connector(struct registry *r, struct view name)
+struct entry_connector *registry_find_connector(struct registry *r, struct view name)
 {
 	uint32_t i;
 
@@ -132,6 +132,7 @@ static void free_connector(struct entry_connector *e)
 {
 	connector_free(e->connector);
 	mem_free(e->name);
+	mem_free(e->topics_reset);
 	mem_free(e);
 }
 
@@ -153,7 +154,7 @@ int registry_connector_create(struct registry *r, struct view name, struct view 
 	int rc = -1;
 
 	lock_take(&r->lock);
-	if (find_connector(r, name)) {
+	if (registry_find_connector(r, name)) {
 		err_set(err, ERR_EXISTS, "Connector %.*s already exists", (int)name.len, (const char *)name.ptr);
 		goto out;
 	}
@@ -178,10 +179,12 @@ int registry_connector_put(struct registry *r, struct view name, struct view con
 	int rc = -1;
 
 	lock_take(&r->lock);
-	old = find_connector(r, name);
+	old = registry_find_connector(r, name);
 	*ret_created = !old;
 	if (make_connector(r, name, config, old ? old->desired : CONNECTOR_RUNNING, &e, err))
 		goto out;
+	if (old && old->topics_reset)
+		e->topics_reset = mem_strdup(old->topics_reset);
 	if (registry_store_connector(r, e, err)) {
 		free_connector(e);
 		goto out;
@@ -199,6 +202,23 @@ int registry_connector_put(struct registry *r, struct view name, struct view con
 	rc = 0;
 out:
 	lock_drop(&r->lock);
+	return rc;
+}
+
+int registry_renew_connector(struct registry *r, struct entry_connector *e, int (*between)(struct registry *r, void *arg, struct err *err),
+	void *arg, struct err *err)
+{
+	struct entry_connector *fresh;
+	int rc;
+
+	if (make_connector(r, view_str(e->name), connector_config(e->connector)->json, e->desired, &fresh, err))
+		return -1;
+	connector_free(e->connector);
+	rc = between(r, arg, err);
+	e->connector = fresh->connector;
+	mem_free(fresh->name);
+	mem_free(fresh);
+	apply_desired(e);
 	return rc;
 }
 
@@ -231,7 +251,7 @@ int registry_connector_command(struct registry *r, struct view name, enum regist
 	int rc = 0;
 
 	lock_take(&r->lock);
-	e = find_connector(r, name);
+	e = registry_find_connector(r, name);
 	if (!e) {
 		rc = err_set(err, ERR_NOT_FOUND, "Connector %.*s not found", (int)name.len, (const char *)name.ptr);
 		goto out;
@@ -241,9 +261,10 @@ int registry_connector_command(struct registry *r, struct view name, enum regist
 		rc = delete_connector(r, e, err);
 		goto out;
 	case REGISTRY_RESTART:
-		connector_restart(e->connector);
-		e->desired = CONNECTOR_RUNNING;
-		break;
+		/* what is paused or stopped stays so */
+		if (e->desired == CONNECTOR_RUNNING)
+			connector_restart(e->connector);
+		goto out;
 	case REGISTRY_RESUME:
 		e->desired = CONNECTOR_RUNNING;
 		apply_desired(e);
@@ -279,7 +300,7 @@ bool registry_connector_with(struct registry *r, struct view name, void (*fn)(vo
 	struct entry_connector *e;
 
 	lock_take(&r->lock);
-	e = find_connector(r, name);
+	e = registry_find_connector(r, name);
 	if (e)
 		fn(arg, e->connector);
 	lock_drop(&r->lock);
@@ -377,6 +398,11 @@ out:
 	return rc;
 }
 
+int64_t registry_checkpoint_interval_us(const struct registry *r)
+{
+	return r->o.checkpoint_interval_us;
+}
+
 void registry_job_each(struct registry *r, int (*fn)(void *arg, const struct registry_job *j), void *arg)
 {
 	uint32_t i;
@@ -442,12 +468,15 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 	return 0;
 }
 
-int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err)
+int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired,
+	struct view topics_reset, struct err *err)
 {
 	struct entry_connector *e;
 
 	if (make_connector(r, name, config, desired, &e, err))
 		return -1;
+	if (topics_reset.ptr)
+		e->topics_reset = mem_strndup(topics_reset.ptr, topics_reset.len);
 	add_connector(r, e);
 	return 0;
 }

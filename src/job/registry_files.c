@@ -43,6 +43,8 @@ int registry_store_connector(struct registry *r, const struct entry_connector *e
 	put_path(r, &path, "connectors", e->name, ".json");
 	buf_printf(&b, "{\"state\":\"%s\",\"config\":", connector_state_name(e->desired));
 	buf_putv(&b, connector_config(e->connector)->json);
+	if (e->topics_reset)
+		buf_printf(&b, ",\"topics_reset\":%s", e->topics_reset);
 	buf_puts(&b, "}\n");
 	rc = io_replace(r->o.io, buf_cstr(&path), buf_view(&b), err);
 	buf_release(&path);
@@ -114,7 +116,7 @@ static int read_entry(struct registry *r, const char *folder, const char *name, 
 static int load_connector(struct registry *r, const char *name, struct view file, struct err *err)
 {
 	enum connector_state desired = CONNECTOR_RUNNING;
-	struct view config = VIEW_NULL;
+	struct view config = VIEW_NULL, topics_reset = VIEW_NULL;
 	struct js_reader js;
 	struct js_token t;
 
@@ -123,16 +125,17 @@ static int load_connector(struct registry *r, const char *name, struct view file
 	while (js_next(&js, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
 		if (t.kind == JS_STRING && view_is(t.key, "state")) {
 			desired = view_is(t.text, "PAUSED") ? CONNECTOR_PAUSED : view_is(t.text, "STOPPED") ? CONNECTOR_STOPPED : CONNECTOR_RUNNING;
-		} else if (t.kind == JS_OBJECT && view_is(t.key, "config")) {
+		} else if (t.kind == JS_OBJECT) {
+			struct view *into = view_is(t.key, "config") ? &config : &topics_reset;
 			const uint8_t *from = js.ptr - 1;
 
 			js_skip(&js, &t);
-			config = view_of(from, (size_t)(js.ptr - from));
+			*into = view_of(from, (size_t)(js.ptr - from));
 		}
 	}
 	if (!config.ptr)
 		return err_set(err, ERR_CORRUPT, "file connectors/%s.json of the data directory cannot be read", name);
-	return registry_add_loaded_connector(r, view_str(name), config, desired, err);
+	return registry_add_loaded_connector(r, view_str(name), config, desired, topics_reset, err);
 }
 
 /* The word after key in the first line of a job's file; empty when it is not there. */

@@ -10,6 +10,7 @@ struct entry_connector {
 	char *name;
 	struct connector *connector;
 	enum connector_state desired;
+	char *topics_reset;          /* JSON: where each topic's records ended when its list was emptied; NULL = never was */
 };
 
 struct entry_job {
@@ -39,7 +40,14 @@ int registry_store_job(struct registry *r, const struct entry_job *e, struct err
 int registry_load(struct registry *r, struct err *err);
 
 /* registry.c, for registry_load */
-int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired, struct err *err);
+int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired,
+	struct view topics_reset, struct err *err);
 void registry_add_loaded_job(struct registry *r, const char *name, struct view text, bool replace, const char *id, enum job_state desired);
+/* registry.c, for registry_connect.c; the lock is held */
+struct entry_connector *registry_find_connector(struct registry *r, struct view name);
+/* A new connector of the same configuration in the place of a stopped one, so that nothing remembers what was; its thread is gone when
+ * this returns. */
+int registry_renew_connector(struct registry *r, struct entry_connector *e, int (*between)(struct registry *r, void *arg, struct err *err),
+	void *arg, struct err *err);
 
 #endif

@@ -153,6 +153,7 @@ bool sql_plan_one_row(const struct sql_node *n);
 
 /* Text for `job explain` and golden tests: one line a node, inputs indented below. */
 void sql_plan_print(const struct sql_job *job, const struct sql_statement *st, struct buf *b);
+void sql_node_print(const struct sql_job *job, const struct sql_node *n, struct buf *b);   /* one node, its inputs left out */
 void sql_expr_print(const struct sql_expr *e, struct buf *b);
 
 #endif

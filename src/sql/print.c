@@ -141,10 +141,8 @@ static void put_join(const struct sql_node *n, struct buf *b)
 	}
 }
 
-static void put_node(const struct sql_job *job, const struct sql_node *n, unsigned depth, struct buf *b)
+void sql_node_print(const struct sql_job *job, const struct sql_node *n, struct buf *b)
 {
-	for (unsigned i = 0; i < depth; i++)
-		buf_puts(b, "  ");
 	switch (n->kind) {
 	case SQL_SCAN:
 		buf_printf(b, "scan %s.%s (", job->tables[n->table].schema, job->tables[n->table].name);
@@ -165,6 +163,13 @@ static void put_node(const struct sql_job *job, const struct sql_node *n, unsign
 	case SQL_DISTINCT: buf_puts(b, "distinct"); break;
 	case SQL_UNION_ALL: buf_puts(b, "union all"); break;
 	}
+}
+
+static void put_node(const struct sql_job *job, const struct sql_node *n, unsigned depth, struct buf *b)
+{
+	for (unsigned i = 0; i < depth; i++)
+		buf_puts(b, "  ");
+	sql_node_print(job, n, b);
 	buf_putc(b, '\n');
 	for (uint32_t i = 0; i < n->ninputs; i++)
 		put_node(job, n->inputs[i], depth + 1, b);
