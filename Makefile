@@ -20,11 +20,15 @@ WALMILL = build/src/cli/walmill
 
 export JOBS FUZZ_SECONDS
 
-all: build/build.ninja
+all: build/build.ninja web
 	ninja -C build -j$(JOBS)
 
 build/build.ninja: | setup-build
 	meson setup build -Dprefix=$(PREFIX)
+
+# the pages that are compiled into the binary; quick when nothing changed
+web: | setup-build
+	@scripts/web.sh
 
 setup-%:
 	@scripts/setup.sh $*
@@ -32,7 +36,7 @@ setup-%:
 run: setup-run all
 	scripts/run.sh $(WALMILL) $(ARGS)
 
-test: setup-test
+test: setup-test web
 	scripts/test.sh $(T)
 
 check: setup-check
@@ -44,7 +48,7 @@ bench: setup-bench
 fuzz: setup-fuzz
 	scripts/fuzz.sh
 
-install: setup-build
+install: setup-build web
 	meson setup build $(if $(wildcard build/build.ninja),--reconfigure) -Dprefix=$(PREFIX)
 	ninja -C build -j$(JOBS)
 	DESTDIR=$(DESTDIR) meson install -C build --no-rebuild
@@ -52,6 +56,6 @@ install: setup-build
 clean:
 	rm -rf build build-asan build-tsan build-tidy build-fuzz build-release
 
-.PHONY: all run test check bench fuzz install clean
+.PHONY: all web run test check bench fuzz install clean
 .NOTPARALLEL:
 .SUFFIXES:

@@ -10,6 +10,7 @@
 
 #include "base/js.h"
 #include "base/text.h"
+#include "http/assets.h"
 
 static const struct route {
 	const char *method, *pattern;
@@ -175,7 +176,8 @@ void api_console(void *arg, const struct http_request *r, struct http_response *
 {
 	struct console c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
 
-	if (!api_stream(arg, r, out) && !serve_mounted(arg, r, out))
+	if (!api_stream(arg, r, out) && !serve_mounted(arg, r, out) &&
+		(strncmp(r->path, "/api/", 5) == 0 || !http_asset_serve(r, HTTP_INDEX_CONSOLE, out)))
 		serve(&c);
 	arena_release(&c.arena);
 }

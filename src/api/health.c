@@ -1,5 +1,6 @@
 /* /livez, /readyz and /metrics. */
 #include "api/api.h"
+#include "http/assets.h"
 
 static void put_metric(struct buf *b, const char *name, const char *type, const char *help)
 {
@@ -118,6 +119,8 @@ void api_health(void *arg, const struct http_request *r, struct http_response *o
 			buf_puts(&out->body, "ready\n");
 	} else if (strcmp(r->path, "/metrics") == 0) {
 		metrics(api, out);
+	} else if (strncmp(r->path, "/api/", 5) != 0 && http_asset_serve(r, HTTP_INDEX_DASHBOARD, out)) {
+		return;
 	} else {
 		out->content_type = "application/problem+json";
 		out->status = 404;

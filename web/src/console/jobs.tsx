@@ -1,0 +1,249 @@
+/* Jobs: the list, and one with its plan, state, checkpoint, SQL and exceptions. */
+import { signal } from "@preact/signals";
+import type { ComponentType, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { t } from "../i18n/index.ts";
+import { bytes, duration, num, rate } from "../lib/format.ts";
+import { useGet, useTopics } from "../lib/hooks.ts";
+import { navigate, query, setQuery } from "../lib/router.ts";
+import { rowsOf, topic } from "../lib/stream.ts";
+import { Card, confirmation, Copy, Empty, ErrorBox, now, Skeleton, State, When } from "../ui/bits.tsx";
+import { byTrouble, type Job, type JobDetail } from "./model.ts";
+import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction } from "./parts.tsx";
+import type { Column } from "../ui/table.tsx";
+import type DagType from "./dag.tsx";
+
+const rows = rowsOf<Job>("jobs");
+type DagProps = Parameters<typeof DagType>[0];
+const dag = signal<ComponentType<DagProps> | null>(null);
+
+/* Rows a second: the server's, or what the counter did between two looks. */
+function useRate(count: number | undefined, given: number | undefined): number | undefined {
+	const last = useRef<{ n: number; at: number } | null>(null);
+	const [r, set] = useState<number | undefined>(undefined);
+	useEffect(() => {
+		if (count === undefined) return;
+		const at = Date.now(),
+			l = last.current;
+		if (!l) last.current = { n: count, at };
+		else if (at - l.at > 900) {
+			set(Math.max(0, ((count - l.n) * 1000) / (at - l.at)));
+			last.current = { n: count, at };
+		}
+	}, [count, Math.floor(now.value / 1000)]);
+	return given ?? r;
+}
+
+const columns = (): Column<Job>[] => [
+	{
+		id: "name",
+		name: t().word.name,
+		sort: "name",
+		cell: (j) => <a href={`/jobs/${encodeURIComponent(j.name)}`}>{j.name}</a>,
+		value: (j) => j.name,
+	},
+	{ id: "state", name: t().word.state, sort: "state", cell: (j) => <State state={j.state} />, value: (j) => j.state },
+	{
+		id: "lag",
+		name: t().job.freshness,
+		sort: "lag",
+		num: true,
+		cell: (j) => (j.lagMs === null ? "–" : duration(j.lagMs / 1000)),
+		value: (j) => j.lagMs,
+	},
+	{ id: "read", name: t().job.read, sort: "read", num: true, cell: (j) => num(j.rowsRead), value: (j) => j.rowsRead },
+	{ id: "written", name: t().job.written, sort: "written", num: true, cell: (j) => num(j.rowsWritten), value: (j) => j.rowsWritten },
+	{ id: "size", name: t().job.stateSize, sort: "size", num: true, cell: (j) => bytes(j.stateBytes), value: (j) => j.stateBytes },
+	{
+		id: "checkpoint",
+		name: t().job.checkpoint,
+		class: "nowrap",
+		cell: (j) => (j.checkpoint ? <When at={j.checkpoint.at} /> : t().job.never),
+		value: (j) => j.checkpoint?.at,
+	},
+	{
+		id: "connector",
+		name: t().nav.connectors,
+		cell: (j) => <Links base="/connectors" names={j.connector ? [j.connector] : []} />,
+		value: (j) => j.connector,
+	},
+];
+
+export function Jobs(): JSX.Element {
+	useTopics("jobs");
+	return (
+		<div class="page">
+			<Head title={t().job.title} />
+			{topic("jobs").value.ready ? (
+				<List
+					label={t().job.title}
+					file="jobs"
+					columns={columns()}
+					rows={byTrouble(rows.value, (j) => j.state)}
+					keyOf={(j) => j.id}
+					text={(j) => j.name}
+					search={t().act.search}
+					empty={
+						<Empty title={t().job.none} why={t().job.noneWhy}>
+							<pre>walmill job submit jobs/interventions.sql</pre>
+						</Empty>
+					}
+				/>
+			) : (
+				<Skeleton height={240} />
+			)}
+		</div>
+	);
+}
+
+function Verbs({ j }: { j: Job }): JSX.Element {
+	const { pending, run } = useAction(j.state);
+	const at = `/flink/jobs/${encodeURIComponent(j.id)}`,
+		w = t().job;
+	const go = (name: string, verb: string, wanted: string[]) => () =>
+		void run(name, "POST", `${at}/${verb}`, wanted).catch(() => undefined);
+	const cancel = () => {
+		confirmation.value = {
+			title: w.cancelTitle(j.name),
+			text: w.cancelText(j.name),
+			action: w.cancel,
+			typed: j.name,
+			run: () => run(w.cancel, "PATCH", `${at}?mode=cancel`, ["CANCELED", "CANCELLED", "CANCELLING"]).then(() => navigate("/jobs")),
+		};
+	};
+	return (
+		<>
+			{pending && <State state="pending" />}
+			{j.state === "PAUSED" ? (
+				<Act icon="play" label={w.resume} pending={pending} onClick={go(w.resume, "resume", ["RUNNING"])} />
+			) : (
+				<Act icon="pause" label={w.pause} pending={pending} onClick={go(w.pause, "pause", ["PAUSED"])} />
+			)}
+			<Act icon="close" label={w.cancel} pending={pending} kind="danger" onClick={cancel} />
+		</>
+	);
+}
+
+function Plan({ d }: { d: JobDetail }): JSX.Element {
+	useEffect(() => void import("./dag.tsx").then((m) => (dag.value = m.default)), []);
+	const Dag = dag.value,
+		id = query.value.get("node");
+	if (!d.plan?.nodes.length) return <Empty title={t().word.none} />;
+	const node = d.plan.nodes.find((n) => String(n.id) === id);
+	return (
+		<>
+			{Dag ? (
+				<Dag nodes={d.plan.nodes} edges={d.plan.edges} selected={id} select={(n) => setQuery({ node: n === id ? null : n })} />
+			) : (
+				<Skeleton height={260} />
+			)}
+			{node && (
+				<div class="card-body" style={{ borderTop: "1px solid var(--border)" }} role="region" aria-label={node.kind}>
+					<h3>{node.kind}</h3>
+					<p class="mono" style={{ margin: "4px 0 12px", overflowWrap: "anywhere" }}>
+						{node.description}
+					</p>
+					<div class="facts">
+						<Fact name={t().job.rowsIn}>{num(node.rowsIn)}</Fact>
+						<Fact name={t().job.rowsOut}>{num(node.rowsOut)}</Fact>
+						<Fact name={t().topic.rate}>{rate(node.rowsInPerSecond ?? node.rowsOutPerSecond)}</Fact>
+						<Fact name={t().job.kept}>{num(node.stateRows)}</Fact>
+						<Fact name={t().job.stateSize}>{bytes(node.stateBytes)}</Fact>
+					</div>
+				</div>
+			)}
+		</>
+	);
+}
+
+export function JobPage({ id }: { id: string }): JSX.Element {
+	useTopics("jobs");
+	const live = rows.value.find((j) => j.id === id || j.name === id);
+	const d = useGet<JobDetail>(`/api/jobs/${encodeURIComponent(id)}`, Math.floor(now.value / 2000));
+	const j = live ?? d.data,
+		w = t().job;
+	const read = useRate(j?.rowsRead, j?.rowsReadPerSecond),
+		written = useRate(j?.rowsWritten, j?.rowsWrittenPerSecond);
+	const plan = !!d.data?.plan?.nodes.length;
+	const tabs = [...(plan ? [{ id: "plan", text: w.plan }] : []), { id: "sql", text: w.sql }, { id: "exceptions", text: w.exceptions }];
+	if (!j)
+		return (
+			<div class="page">
+				<Head title={id} crumb={{ href: "/jobs", text: w.title }} />
+				{d.error ? <ErrorBox error={d.error} retry={d.reload} /> : <Skeleton height={300} />}
+			</div>
+		);
+	const tab = tabOf(tabs);
+	return (
+		<div class="page">
+			<Head title={j.name} crumb={{ href: "/jobs", text: w.title }} state={<State state={j.state} />}>
+				<Verbs j={j} />
+			</Head>
+			{j.reason && (
+				<Card title={w.reason}>
+					<Code text={j.reason} label={w.reason} class="trace" />
+				</Card>
+			)}
+			<Card>
+				<div class="facts-grid">
+					<Fact name={w.freshness}>{j.lagMs === null ? "–" : duration(j.lagMs / 1000)}</Fact>
+					<Fact name={w.read}>
+						{rate(read)} <span class="muted">{num(j.rowsRead)}</span>
+					</Fact>
+					<Fact name={w.written}>
+						{rate(written)} <span class="muted">{num(j.rowsWritten)}</span>
+					</Fact>
+					<Fact name={w.stateSize}>{bytes(j.stateBytes)}</Fact>
+					<Fact name={w.checkpoint}>
+						{j.checkpoint ? (
+							<>
+								<When at={j.checkpoint.at} /> · {bytes(j.checkpoint.bytes)}
+							</>
+						) : (
+							w.never
+						)}
+					</Fact>
+					<Fact name={w.position}>
+						<code>{j.position}</code>
+						<Copy text={String(j.position)} label={w.position} />
+					</Fact>
+					<Fact name={w.committed}>
+						<When at={j.committedAt} />
+					</Fact>
+					<Fact name={t().nav.connectors}>
+						<Links base="/connectors" names={j.connector ? [j.connector] : []} />
+					</Fact>
+					{j.sources && (
+						<Fact name={w.sources}>
+							<Links base="/topics" names={j.sources} />
+						</Fact>
+					)}
+					{j.tables && <Fact name={w.targets}>{j.tables.join(", ")}</Fact>}
+				</div>
+			</Card>
+			<Tabs tabs={tabs} label={j.name} />
+			{tab === "plan" && d.data && (
+				<Card title={w.plan} flush>
+					<Plan d={d.data} />
+				</Card>
+			)}
+			{tab === "sql" && <Code text={j.sql} label={w.sql} />}
+			{tab === "exceptions" && (
+				<Card title={w.exceptions} flush>
+					{d.data?.exceptions?.length ? (
+						<ul class="list-rows">
+							{d.data.exceptions.map((e) => (
+								<li key={e.at}>
+									<When at={e.at} absolute />
+									<code>{e.text}</code>
+								</li>
+							))}
+						</ul>
+					) : (
+						<Empty title={w.noExceptions} />
+					)}
+				</Card>
+			)}
+		</div>
+	);
+}

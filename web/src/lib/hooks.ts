@@ -1,0 +1,62 @@
+/* Small hooks that pages share. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get } from "./api.ts";
+import { subscribe } from "./stream.ts";
+
+export function useTopics(...names: string[]): void {
+	useEffect(() => subscribe(names), [names.join()]);
+}
+
+export interface Loaded<T> {
+	data: T | null;
+	error: Error | null;
+	loading: boolean;
+	reload: () => void;
+}
+
+/*
+ * GET of url (null: nothing), again when it changes, when `again` changes or reload is called. The data of before stay while new ones come,
+ * and after an error; of answers that overtake each other only the last request's counts.
+ */
+export function useGet<T>(url: string | null, again: unknown = 0): Loaded<T> {
+	const [state, set] = useState<{ data: T | null; error: Error | null; loading: boolean }>({ data: null, error: null, loading: !!url });
+	const [n, setN] = useState(0);
+	const last = useRef("");
+	useEffect(() => {
+		if (!url) return;
+		const abort = new AbortController();
+		const other = last.current !== url.split("?")[0];
+		last.current = url.split("?")[0] ?? "";
+		set((s) => ({ data: other ? null : s.data, error: s.error, loading: true }));
+		get<T>(url, abort.signal).then(
+			(data) => set({ data, error: null, loading: false }),
+			(error: Error) => error.name !== "AbortError" && set((s) => ({ data: s.data, error, loading: false })),
+		);
+		return () => abort.abort();
+	}, [url, n, again]);
+	return { ...state, reload: () => setN((x) => x + 1) };
+}
+
+/* The width of an element's content box, 0 until it is known. */
+export function useWidth<E extends HTMLElement>(): [(e: E | null) => void, number] {
+	const [width, setWidth] = useState(0);
+	const watch = useRef<ResizeObserver | null>(null);
+	const ref = useRef((e: E | null) => {
+		watch.current?.disconnect();
+		if (!e) return;
+		watch.current = new ResizeObserver((list) => setWidth(Math.floor(list[0]?.contentRect.width ?? 0)));
+		watch.current.observe(e);
+		setWidth(Math.floor(e.clientWidth));
+	});
+	return [ref.current, width];
+}
+
+/* The value as it was when it last differed for at least ms. */
+export function useCalm<T>(value: T, ms: number): T {
+	const [calm, setCalm] = useState(value);
+	useEffect(() => {
+		const t = setTimeout(() => setCalm(value), ms);
+		return () => clearTimeout(t);
+	}, [value, ms]);
+	return calm;
+}

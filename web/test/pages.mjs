@@ -1,0 +1,156 @@
+/* What holds for each page: accessibility in both themes and languages, widths, speed, and that nothing is asked of other hosts. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { assert, check, until } from "./harness.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"];
+
+const dashboardRoutes = (i) => [["dashboard", `${i.dashboardUrl}/`]];
+const consoleRoutes = (i) => [
+	["home", `${i.consoleUrl}/`],
+	["topics", `${i.consoleUrl}/topics`],
+	["topic", `${i.consoleUrl}/topics/sip.interventions`],
+	["tail", `${i.consoleUrl}/topics/sip.interventions?tab=live`],
+	["partitions", `${i.consoleUrl}/topics/sip.interventions?tab=partitions`],
+	["configuration", `${i.consoleUrl}/topics/sip.interventions?tab=configs`],
+	["groups", `${i.consoleUrl}/groups`],
+	["connectors", `${i.consoleUrl}/connectors`],
+	["connector", `${i.consoleUrl}/connectors/sip-interventions-source`],
+	["connector-configuration", `${i.consoleUrl}/connectors/sip-interventions-source?tab=config`],
+	["jobs", `${i.consoleUrl}/jobs`],
+	["job", `${i.consoleUrl}/jobs/interventions`],
+	["job-sql", `${i.consoleUrl}/jobs/interventions?tab=sql`],
+];
+
+/* until nothing on the page says that it is loading */
+export async function settled(page) {
+	await page.locator("main h1, main .empty").first().waitFor();
+	await until(async () => (await page.locator(".skeleton").count()) === 0, `${page.url()} has loaded`);
+}
+
+async function violations(page) {
+	await page.evaluate(axe);
+	const found = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+	return found.violations.map(
+		(v) =>
+			`${v.id}: ${v.help}: ${v.nodes
+				.map((n) => n.html.slice(0, 160))
+				.slice(0, 3)
+				.join(" | ")}`,
+	);
+}
+
+async function axeTests(browser, routes, start, keys) {
+	for (const theme of ["light", "dark"])
+		for (const locale of ["en-GB", "fr-FR"])
+			await check(`${routes[0][0]}: axe: no violation on any page, ${theme}, ${locale.slice(0, 2)}`, async () => {
+				const context = await browser.context({ theme, locale });
+				/* axe is evaluated by the debugger, which the policy of the page would refuse to a script element */
+				const page = await context.newPage();
+				const bad = [];
+				for (const [name, url] of routes) {
+					await page.goto(url);
+					await settled(page);
+					bad.push(...(await violations(page)).map((v) => `${name}: ${v}`));
+					assert((await page.evaluate(() => document.documentElement.lang)) === locale.slice(0, 2), "lang is set");
+				}
+				for (const key of keys) {
+					await page.goto(start);
+					await settled(page);
+					await page.keyboard.press(key);
+					await page.getByRole("dialog").waitFor();
+					bad.push(...(await violations(page)).map((v) => `dialog ${key}: ${v}`));
+				}
+				await context.close();
+				assert(!bad.length, bad.join("\n"));
+			});
+}
+
+async function widthTests(browser, routes) {
+	await check(`${routes[0][0]}: widths: 360, 768, 1280 and 1920 pixels without horizontal scrolling of the page`, async () => {
+		const bad = [];
+		for (const width of [360, 768, 1280, 1920]) {
+			const context = await browser.context({ width, locale: "fr-FR" });
+			const page = await context.newPage();
+			for (const [name, url] of routes) {
+				await page.goto(url);
+				await settled(page);
+				const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+				if (over > 0) bad.push(`${name} at ${width}: ${over} px too wide`);
+			}
+			await context.close();
+		}
+		assert(!bad.length, bad.join("\n"));
+	});
+}
+
+const paint = () =>
+	new Promise((ok) => {
+		new PerformanceObserver((list) => ok(list.getEntries().at(-1).startTime)).observe({
+			type: "largest-contentful-paint",
+			buffered: true,
+		});
+		setTimeout(() => ok(-1), 3000);
+	});
+
+/* The best of the loads: what else the machine does can only slow a page. */
+async function speedTest(browser, name, url) {
+	await check(`${name}: largest contentful paint at most 300 ms, at most 8 files, no external request`, async () => {
+		const times = [];
+		let files = 0;
+		for (let i = 0; i < 6; i++) {
+			const context = await browser.context();
+			const page = await context.newPage();
+			const asked = new Set();
+			page.on("request", (r) => asked.add(new URL(r.url()).pathname));
+			await page.goto(url);
+			await settled(page);
+			times.push(await page.evaluate(paint));
+			files = [...asked].filter((p) => !p.startsWith("/api/")).length;
+			await context.close();
+		}
+		const shown = times.map((t) => t.toFixed(0)).join(", ");
+		assert(
+			times.every((t) => t > 0),
+			"a paint was seen",
+		);
+		assert(Math.min(...times) <= 300, `LCP ${shown} ms`);
+		assert(files <= 8, `${files} files`);
+		assert(!browser.external.length, `asked for ${browser.external.join(", ")}`);
+		return `LCP ${shown} ms; ${files} files`;
+	});
+}
+
+async function preferenceTests(browser, url) {
+	await check("console: preferences: theme, language and zone are chosen, kept, and show at once", async () => {
+		const context = await browser.context({ locale: "en-GB" });
+		const page = await context.newPage();
+		await page.goto(url);
+		await settled(page);
+		await page.getByRole("button", { name: "Settings" }).click();
+		await page.getByLabel("Theme").selectOption("dark");
+		await page.getByLabel("Language").selectOption("fr");
+		await page.getByRole("heading", { name: "Réglages" }).waitFor();
+		await page.getByLabel("Fuseau horaire").selectOption("UTC");
+		await page.keyboard.press("Escape");
+		await page.reload();
+		await page.getByRole("link", { name: "Accueil" }).waitFor();
+		assert((await page.evaluate(() => document.documentElement.dataset.theme)) === "dark", "dark is kept");
+		const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+		assert(
+			background.match(/\d+/g).every((v) => Number(v) < 60),
+			`the page is dark, not ${background}`,
+		);
+		await context.close();
+	});
+}
+
+export async function pageTests(browser, instance, face) {
+	const url = face === "console" ? instance.consoleUrl : instance.dashboardUrl;
+	const routes = (face === "console" ? consoleRoutes : dashboardRoutes)(instance);
+	await speedTest(browser, face, url);
+	if (face === "console") await preferenceTests(browser, url);
+	await widthTests(browser, routes);
+	await axeTests(browser, routes, url, face === "console" ? ["?"] : ["?", "n"]);
+}
