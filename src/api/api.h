@@ -13,11 +13,16 @@
 #include "kafka/kafka.h"
 #include "live/live.h"
 
+struct app;
+struct refreshes;
+
 struct api {
 	struct registry *registry;
 	struct log *log;
 	struct kafka *kafka;        /* or NULL */
 	struct live *live;
+	struct app *app;
+	struct refreshes *refreshes;
 	struct io *io;
 	struct logger *logger;      /* its level can be changed from Connect's face */
 	const char *version;        /* of walmill */
@@ -36,6 +41,7 @@ struct api {
 void api_connect(void *api, const struct http_request *r, struct http_response *out);   /* 8083 */
 void api_jobs(void *api, const struct http_request *r, struct http_response *out);      /* 8081 */
 void api_console(void *api, const struct http_request *r, struct http_response *out);   /* 8085: /api/..., and the two above mounted */
+void api_app(void *api, const struct http_request *r, struct http_response *out);       /* 8080: /api/..., pages, and health */
 void api_health(void *api, const struct http_request *r, struct http_response *out);    /* 8080: /livez /readyz /metrics */
 
 /* What of the jobs listener is about topics; false when it is not. */
