@@ -23,6 +23,7 @@ struct api {
 	struct live *live;
 	struct app *app;
 	struct refreshes *refreshes;
+	struct feed *feed;          /* of interventions; feed.c */
 	struct io *io;
 	struct logger *logger;      /* its level can be changed from Connect's face */
 	const char *version;        /* of walmill */
@@ -51,6 +52,11 @@ bool api_topics(const struct api *api, const struct http_request *r, struct http
 bool api_stream(const struct api *api, const struct http_request *r, struct http_response *out);
 /* What the stream carries; api must outlive it. Before live_start. */
 void api_stream_topics(struct api *api);
+
+/* feed.c: which interventions have changed, for the live stream. On its thread. */
+struct feed *feed_new(const struct api *api);
+void feed_free(struct feed *f);
+void feed_interventions(void *feed, bool first, struct buf *rows, struct buf *gone);
 
 /* Connect's error body: {"error_code":n,"message":...}. The status follows the error's code. */
 void api_error(struct http_response *out, const struct err *err);

@@ -99,6 +99,7 @@ static void open_live(struct instance *in)
 	in->api.app = app_new(&(struct app_options){.io = io_system(), .source = in->source, .target = o.target,
 		.timezone = settings_text(in->cli->settings, SET_JOB_TIMEZONE)});
 	in->api.refreshes = refreshes_new();
+	in->api.feed = feed_new(&in->api);
 	api_stream_topics(&in->api);
 }
 
@@ -271,6 +272,7 @@ void instance_stop(struct instance *in)
 	kafka_stop(in->kafka);
 	registry_close(in->registry);
 	live_free(in->live);
+	feed_free(in->api.feed);
 	app_free(in->api.app);
 	log_close(in->log);
 	logger_free(in->logger);
