@@ -9,7 +9,7 @@
 
 enum { PROGRESS_ROWS = 1000 };
 
-static const struct load_dataset *const datasets[] = {&load_nyc311};
+static const struct load_dataset *const datasets[] = {&load_nyc311, &load_chicago, &load_datagouv};
 
 static const char *const skip_texts[] = {
 	[LOAD_TAKEN] = "taken",
@@ -147,10 +147,12 @@ int load_run(struct io *io, const struct load_dataset *set, const struct load_op
 	int rc = -1;
 
 	memset(ret, 0, sizeof(*ret));
+	if (load_source_open(io, opts->path, set, &r.source, err))
+		goto out;
+	r.set = set = load_source_set(r.source);
+	r.ctx.day_first = set->day_first;
 	r.ctx.zone = tz_open(zones, set->zone, err);
 	if (!r.ctx.zone)
-		goto out;
-	if (load_source_open(io, opts->path, set, &r.source, err))
 		goto out;
 	ret->layout = load_source_layout(r.source);
 	if (rejects_open(&r.rejects, io, opts->rejects, err))
