@@ -2,7 +2,8 @@
  * Chicago building permits (City of Chicago, Socrata id ydr8-5enu) as interventions; see load.h. Any thread: nothing is shared.
  *
  * Layouts: C0 (to July 2019: contractors, no application date), C1 (2019 to 2023: contacts), C2 (with a status), the API's names,
- * and a reduced one that is republished (RECORD_ID). A permit's status is published for three of its types only; for the others an issued permit is a
+ * and a reduced one that is republished (RECORD_ID). A permit's status is published for three of
+ * its types only; for the others an issued permit is a
  * case that has ended. No date of finished work is published: completed_at is the issue, so that durations are the city's processing time.
  *
  * Contacts are owners, architects and other private persons too: only contractors become technicians.

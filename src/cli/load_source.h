@@ -14,7 +14,8 @@ struct load_source;
 
 /*
  * Which of the data set's kinds the file is (set, set->next and so on) is told by its header, which may stand behind a few lines of other
- * text, or by the keys of its first object. ERR_NOT_FOUND without the file, ERR_INVALID when a required column is not in it, or when files of
+ * text, or by the keys of its first object. ERR_NOT_FOUND without the file, ERR_INVALID when a required column is not in
+ * it, or when files of
  * its kind are not loaded.
  */
 int load_source_open(struct io *io, const char *path, const struct load_dataset *set, struct load_source **ret,
