@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches, with Maven, the drivers that a real Flink needs to run this project's jobs (Kafka and JDBC connectors, PostgreSQL's driver): put them into
-# Flink's lib folder. walmill itself needs none of them, and the script says so when it finds walmill where the jobs API is expected.
+# Fetches, with Maven, the drivers that a real Flink needs to run this project's jobs (Kafka and JDBC connectors,
+# PostgreSQL's driver): put them into Flink's lib folder. walmill itself needs none of them, and the script says so when it finds walmill where the jobs API is expected.
 # Usage: scripts/download-flink-deps.sh [DIR]        (with DIR it fetches in any case; without, into build/flink-lib)
 # JOBS_URL (default http://127.0.0.1:8081). Exit status 3: something could not be fetched.
 set -eu
@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 url=${JOBS_URL:-http://127.0.0.1:8081}
 dir=${1:-build/flink-lib}
 
-commit=$(curl -sS -m 5 "$url/overview" 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["flink-commit"])' 2>/dev/null) || commit=
+commit=$(curl -sS -m 5 "$url/overview" 2>/dev/null |
+	python3 -c 'import json, sys; print(json.load(sys.stdin)["flink-commit"])' 2>/dev/null) || commit=
 case $commit in
 walmill-*)
 	if [ $# = 0 ]; then
