@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fetches, with Maven, the drivers that a real Flink needs to run this project's jobs (Kafka and JDBC connectors,
-# PostgreSQL's driver): put them into Flink's lib folder. walmill itself needs none of them, and the script says so when it finds walmill where the jobs API is expected.
+# PostgreSQL's driver): put them into Flink's lib folder. walmill itself needs none of them, and the script says
+# so when it finds walmill where the jobs API is expected.
 # Usage: scripts/download-flink-deps.sh [DIR]        (with DIR it fetches in any case; without, into build/flink-lib)
 # JOBS_URL (default http://127.0.0.1:8081). Exit status 3: something could not be fetched.
 set -eu
