@@ -158,6 +158,9 @@ def main():
                             "text/plain")[0] == 202
         until(lambda: postgres.sql("SELECT n FROM n") == "1", "the job runs")
         failed = []
+        body = json.dumps({"name": "x", "config": {**config, "slot.name": "other", "topic.prefix": "x", "note": "MARK"}}).encode()
+        status, _, text = walmill.call("connect", "POST", "/connectors", body.replace(b"MARK", b"\xff\xfe"))
+        assert status == 400 and "UTF-8" in text, text
         # names that are text, but of which files, notes and topics could not be named
         for name in ("n" * 171, "é" * 90, "_" * 60, "a\x7fb", "/" * 57):
             status, _, text = walmill.call("connect", "POST", "/connectors", {"name": name, "config": {**config, "slot.name": "other"}})
