@@ -198,12 +198,14 @@ static const struct sample samples[] = {
 		"date_heure_fin_operation\n"
 		"-108900,MAS,La Garde,Var,Avarie,43.0917,5.9188,2019-07-11T15:13:00Z,2019-07-11T16:36:00Z\n"
 		"-90105.0,DIV,Corse,,Panne,\"41,6083\",\"9,3417\",2018-01-03 12:32:00,2018-01-02 07:35:00\n"
-		"7,SAR,Corse,,Panne,47,,2019-07-11 13:13:00.000000 +0000,2019-07-11 14:36:00.000000 +0000\n",
+		"7,SAR,Corse,,Panne,47,,2019-07-11 13:13:00.000000 +0000,2019-07-11 14:36:00.000000 +0000\n"
+		"8,SAR,Corse,,Panne,-21.5,0.0,2019-07-11T13:13:00Z,\n",
 		"SECMAR operations\n"
 		"2 SECMAR--108900|MAS - Avarie - Var||CROSS La Garde|COMPLETED|MANUAL|2019-07-11T15:13Z|2019-07-11T15:13Z|"
 		"2019-07-11T16:36Z|43.0917,5.9188\n"
 		"3 SECMAR--90105|DIV - Panne||CROSS Corse|COMPLETED|MANUAL|2018-01-03T12:32Z|2018-01-03T12:32Z||41.6083,9.3417\n"
-		"4 SECMAR-7|SAR - Panne||CROSS Corse|COMPLETED|MANUAL|2019-07-11T13:13Z|2019-07-11T13:13Z|2019-07-11T14:36Z|,\n"},
+		"4 SECMAR-7|SAR - Panne||CROSS Corse|COMPLETED|MANUAL|2019-07-11T13:13Z|2019-07-11T13:13Z|2019-07-11T14:36Z|,\n"
+		"5 SECMAR-8|SAR - Panne||CROSS Corse|COMPLETED|MANUAL|2019-07-11T13:13Z|2019-07-11T13:13Z||,\n"},
 	{&load_datagouv,
 		"numero,type,soustype,adresse,arrondissement,datedecl,prefixe,intervenant,id_dmr,geo_point_2d\n"
 		"79992,Propreté,Déchets,\"17 Cours de Vincennes, 75020 PARIS\",20,2024-07-25,Android,DPE,G2024G079992,"
