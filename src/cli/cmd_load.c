@@ -1,12 +1,13 @@
 /* walmill load DATASET FILE: the command around load.h. Main thread. */
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/load.h"
 #include "cli/options.h"
 #include "cli/settings.h"
 #include "model/datetime.h"
 
-static const char usage[] = "load nyc311|chicago-permits|datagouv FILE [--via copy] [--dry-run] [--rejects FILE]";
+static const char usage[] = "load nyc311|chicago-permits|datagouv FILE [--via copy|rest] [--dry-run] [--rejects FILE]";
 
 enum { BAR = 30, SHOW_US = 200000 };
 
@@ -46,6 +47,14 @@ static int find_target(const struct settings *s, struct pg_params *ret, struct e
 	return pg_params_parse(dsn, ret, err);
 }
 
+/* The running instance's application API. */
+static int post(void *arg, struct view body, unsigned *ret_status, struct buf *answer, struct err *err)
+{
+	struct cli c = {.settings = arg};
+
+	return cli_request(&c, SET_API_LISTEN, "POST", "/api/interventions/bulk", body, ret_status, answer, err);
+}
+
 static int load(struct io *io, const struct cli_args *args, struct load_options *opts, FILE *out, struct err *err)
 {
 	const struct load_dataset *set = args->n_words ? load_dataset_find(args->words[0]) : NULL;
@@ -67,7 +76,7 @@ static int load(struct io *io, const struct cli_args *args, struct load_options 
 	if (opts->progress && ((struct progress *)opts->progress_arg)->shown_us)
 		fputs("\r\033[K", ((struct progress *)opts->progress_arg)->to);
 	if (rc == 0) {
-		load_report_put(&report, !opts->target, args->json, &text);
+		load_report_put(&report, !opts->target && !opts->rest, args->json, &text);
 		rc = fputs(buf_cstr(&text), out) < 0 || fflush(out) ? err_set(err, ERR_IO, "could not write the report") : 0;
 	}
 	buf_release(&text);
@@ -79,13 +88,15 @@ int cmd_load(struct io *io, char *const *argv, char *const *envp, FILE *out, FIL
 	const char *via = "copy", *rejects = NULL;
 	bool dry_run = false;
 	const struct cli_option own[] = {
-		{"--via", "copy", "how rows get there: COPY and one upsert", &via, NULL},
+		{"--via", "WAY", "how rows get there: copy (COPY and one upsert) or rest (the running walmill's API)", &via, NULL},
 		{"--dry-run", NULL, "read and map, but write nothing", NULL, &dry_run},
 		{"--rejects", "FILE", "list rows that were skipped, as CSV", &rejects, NULL},
 	};
 	struct progress progress = {.to = errors, .begun_us = io_monotonic_us(io)};
 	struct load_options opts = {.path = NULL};
 	struct pg_params target = {.host = NULL};
+	struct load_poster poster;
+	bool by_rest;
 	struct buf text = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
 	struct cli_args args;
@@ -97,9 +108,13 @@ int cmd_load(struct io *io, char *const *argv, char *const *envp, FILE *out, FIL
 		fputs(buf_cstr(&text), out);
 		goto out;
 	}
-	if (rc == 0 && strcmp(via, "copy") != 0)
-		rc = err_set(&err, ERR_INVALID, "rows cannot be loaded via \"%.40s\", only via copy", via);
-	if (rc == 0 && !dry_run) {
+	by_rest = strcmp(via, "rest") == 0;
+	if (rc == 0 && !by_rest && strcmp(via, "copy") != 0)
+		rc = err_set(&err, ERR_INVALID, "rows cannot be loaded via \"%.40s\", only via copy or rest", via);
+	if (rc == 0 && !dry_run && by_rest) {
+		poster = (struct load_poster){post, args.settings};
+		opts.rest = &poster;
+	} else if (rc == 0 && !dry_run) {
 		rc = find_target(args.settings, &target, &err);
 		opts.target = &target;
 	}

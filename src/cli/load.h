@@ -41,7 +41,8 @@ struct load_row {
 	X(LOAD_SKIP_CREATED_FORM, "creation time not understood") \
 	X(LOAD_SKIP_CANCELED, "canceled") \
 	X(LOAD_SKIP_REVOKED, "expired, canceled or revoked") \
-	X(LOAD_SKIP_ZERO, "a zero byte in a text")
+	X(LOAD_SKIP_ZERO, "a zero byte in a text") \
+	X(LOAD_SKIP_REFUSED, "refused by the application")
 #define LOAD_REPAIRS(X) \
 	X(LOAD_REPAIR_CLOSED_EARLY, "closed before it was created, or in the future: last update taken") \
 	X(LOAD_REPAIR_NO_CLOSE, "no plausible closing time: creation time taken") \
@@ -126,16 +127,23 @@ struct load_report {
 	uint64_t skipped[LOAD_SKIP_COUNT], repaired[LOAD_REPAIR_COUNT];
 };
 
+/* Sends a body to the application's bulk resource (load_rest.h). */
+struct load_poster {
+	int (*post)(void *arg, struct view body, unsigned *ret_status, struct buf *answer, struct err *err);
+	void *arg;
+};
+
 struct load_options {
 	const char *path;
-	const struct pg_params *target;       /* NULL: a dry run, nothing is written */
+	const struct pg_params *target;       /* by COPY into this database */
+	const struct load_poster *rest;       /* or through the REST API; both NULL: a dry run, nothing is written */
 	const char *rejects;                  /* CSV of what was skipped: line, key, reason; or NULL */
 	int64_t now_us;                       /* wall clock, since 2000-01-01 UTC */
 	void (*progress)(void *arg, uint64_t rows, uint64_t bytes, uint64_t bytes_in_all); /* about every 1,000 rows; or NULL */
 	void *progress_arg;
 };
 
-/* One transaction: all of the file, or nothing. ret is filled as far as it went. */
+/* By COPY it is one transaction: all of the file, or nothing. ret is filled as far as it went. */
 int load_run(struct io *io, const struct load_dataset *set, const struct load_options *opts, struct load_report *ret,
 	struct err *err) WM_MUST_USE;
 
