@@ -14,7 +14,8 @@ import threading
 
 from restworld import ROOT, Postgres
 
-ACCENTS = ("operation_id,type_operation,cross,departement,evenement,latitude,longitude,date_heure_reception_alerte,date_heure_fin_operation\n"
+ACCENTS = ("operation_id,type_operation,cross,departement,evenement,latitude,longitude,"
+           "date_heure_reception_alerte,date_heure_fin_operation\n"
            "1,MAS,Étel & Cie,Var,\"Avarie, \"\"grave\"\"\",43.0917,+5.9188,2019-07-11T15:13:00Z,2019-07-11T16:36:00Z\n"
            "2,SAR,Réunion - Île,,x,,,2019-07-11T15:13:00.250Z,\n")
 FIELDS = "reference title description status assignmentMode plannedAt startedAt completedAt email fullName latitude longitude".split()
