@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""walmill load both ways: what goes through the REST API is what COPY writes, field by field; what the application refuses is listed with its
-line; running again changes nothing. The application is a double here that keeps items in memory and speaks cli/load_rest.h.
+"""walmill load both ways: what goes through the REST API is what COPY writes, field by field; what the application refuses is listed with
+its line; running again changes nothing. The application is a double here that keeps items in memory and speaks cli/load_rest.h.
 
 Usage: load_ways.py WALMILL
 """
