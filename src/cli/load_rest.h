@@ -1,6 +1,6 @@
 /*
- * Mapped rows through the application's REST API instead of into its table: POST /api/interventions/bulk, BATCH items a request. For load.c;
- * one thread.
+ * Mapped rows through the application's REST API instead of into its table: POST /api/interventions/bulk, BATCH items a request. For
+ * load.c; one thread.
  *
  *	request  {"items":[{"reference","title","description","status","assignmentMode","plannedAt","startedAt","completedAt",
  *	         "technician":{"email","fullName"},"latitude","longitude"}]}     absent values are null, times are ISO 8601 in UTC
