@@ -83,12 +83,12 @@ static void put_time(struct buf *b, const char *key, int64_t us)
 	buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", (int)c.year, c.month, c.day, c.hour, c.minute, c.second, (int)c.us);
 }
 
-/* As load_copy makes it in SQL: letters and digits without accents, all else a hyphen. */
+/* Into an empty buffer, as load_copy makes it in SQL: letters and digits without accents, all else a hyphen. */
 static void put_code(struct buf *b, struct view name)
 {
 	static const char *const folded[] = {"àa", "âa", "äa", "áa", "çc", "ée", "èe", "êe", "ëe", "íi", "îi", "ïi", "ñn", "óo", "ôo", "öo",
 		"úu", "ùu", "ûu", "üu", "ÿy"};
-	size_t i, k, from = b->len;
+	size_t i, k;
 
 	for (i = 0; i < name.len; i++) {
 		uint8_t c = name.ptr[i];
@@ -105,10 +105,10 @@ static void put_code(struct buf *b, struct view name)
 		}
 		if (plain)
 			buf_putc(b, plain);
-		else if (b->len > from && b->ptr[b->len - 1] != '-')
+		else if (b->len && b->ptr[b->len - 1] != '-')
 			buf_putc(b, '-');
 	}
-	if (b->len > from && b->ptr[b->len - 1] == '-')
+	if (b->len && b->ptr[b->len - 1] == '-')
 		b->len--;
 }
 

@@ -18,6 +18,8 @@ ACCENTS = ("operation_id,type_operation,cross,departement,evenement,latitude,lon
            "date_heure_reception_alerte,date_heure_fin_operation\n"
            "1,MAS,Étel & Cie,Var,\"Avarie, \"\"grave\"\"\",43.0917,+5.9188,2019-07-11T15:13:00Z,2019-07-11T16:36:00Z\n"
            "2,SAR,Réunion - Île,,x,,,2019-07-11T15:13:00.250Z,\n")
+STREET = ("id_dmr,type,soustype,datedecl,prefixe,intervenant,geo_point_2d\n"
+          "G1,Propreté,x,2024-07-25,Android,(Équipe n° 3),\"48.85, 2.35\"\nG2,Eau,,2024-07-25,Back Office,,\n")
 FIELDS = "reference title description status assignmentMode plannedAt startedAt completedAt email fullName latitude longitude".split()
 
 
@@ -76,7 +78,10 @@ def main():
         accents = top + "/secmar.csv"
         with open(accents, "w", encoding="utf-8") as f:
             f.write(ACCENTS)
-        files = [("nyc311", p) for p in sorted((ROOT / "demo/nyc311").glob("nyc311_*"))] + [("datagouv", accents)]
+        street = top + "/street.csv"
+        with open(street, "w", encoding="utf-8") as f:
+            f.write(STREET)
+        files = [("nyc311", p) for p in sorted((ROOT / "demo/nyc311").glob("nyc311_*"))] + [("datagouv", accents), ("datagouv", street)]
         try:
             pg.sql(file=ROOT / "demo/schema.sql")
             for name, path in files:

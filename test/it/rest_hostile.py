@@ -162,7 +162,8 @@ def main():
         status, _, text = walmill.call("connect", "POST", "/connectors", body.replace(b"MARK", b"\xff\xfe"))
         assert status == 400 and "UTF-8" in text, text
         # a refusal that shows the configuration does not show what is secret
-        status, _, text = walmill.call("connect", "POST", "/connectors", {"name": "x", "config": {"database.password": "hunter2", "a": "b"}})
+        status, _, text = walmill.call("connect", "POST", "/connectors",
+                                       {"name": "x", "config": {"database.password": "hunter2", "a": "b"}})
         assert status == 400 and "{database.password=[hidden], a=b, name=x}" in text, text
         # names that are text, but of which files, notes and topics could not be named
         for name in ("n" * 171, "é" * 90, "_" * 60, "a\x7fb", "/" * 57):
