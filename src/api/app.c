@@ -1,6 +1,6 @@
 /*
- * The application's listener: /api/interventions, /api/users, /api/dashboard; the live stream; health and metrics; the dashboard's pages. Rules are
- * in module app.
+ * The application's listener: /api/interventions, /api/users, /api/dashboard; the live stream; health and metrics; the dashboard's pages.
+ * Rules are in module app.
  */
 #include "api/app.h"
 
@@ -85,9 +85,15 @@ static void list_interventions(struct call *c)
 	struct app_faults faults = {.arena = &c->arena};
 	struct err err = ERR_INIT;
 	struct view sorts[SORTS_MAX];
-	struct app_filter f = {.query = query(c, "query"), .status = query(c, "status"), .assignment_mode = query(c, "assignmentMode"),
-		.technician_id = query(c, "technicianId"), .planned_from = query(c, "plannedFrom"), .planned_to = query(c, "plannedTo"),
-		.page = whole(c, "page", 0, 0, 10000000, &faults), .size = whole(c, "size", 20, 1, SIZE_MOST, &faults), .sorts = sorts,
+	struct app_filter f = {.query = query(c, "query"),
+		.status = query(c, "status"),
+		.assignment_mode = query(c, "assignmentMode"),
+		.technician_id = query(c, "technicianId"),
+		.planned_from = query(c, "plannedFrom"),
+		.planned_to = query(c, "plannedTo"),
+		.page = whole(c, "page", 0, 0, 10000000, &faults),
+		.size = whole(c, "size", 20, 1, SIZE_MOST, &faults),
+		.sorts = sorts,
 		.nsorts = take_sorts(c, sorts)};
 
 	finish(c, app_interventions_list(c->api->app, &f, &faults, &c->out->body, &err), 200, &err, &faults);
@@ -146,7 +152,8 @@ static void update_intervention(struct call *c)
 	int64_t id;
 
 	if (take_id(c, &id))
-		finish(c, app_intervention_update(c->api->app, id, c->r->body, seen_since(c, id), &faults, &c->out->body, &err), 200, &err, &faults);
+		finish(
+			c, app_intervention_update(c->api->app, id, c->r->body, seen_since(c, id), &faults, &c->out->body, &err), 200, &err, &faults);
 }
 
 static void move_intervention(struct call *c)
@@ -180,8 +187,8 @@ static void list_users(struct call *c)
 	struct err err = ERR_INIT;
 	int64_t page = whole(c, "page", 0, 0, 10000000, &faults), size = whole(c, "size", 20, 1, SIZE_MOST, &faults);
 
-	finish(c, app_users_list(c->api->app, query(c, "query"), query(c, "role"), page, size, query(c, "sort"), &faults, &c->out->body, &err), 200,
-		&err, &faults);
+	finish(c, app_users_list(c->api->app, query(c, "query"), query(c, "role"), page, size, query(c, "sort"), &faults, &c->out->body, &err),
+		200, &err, &faults);
 }
 
 static void with_date(struct call *c, int (*fn)(struct app *a, struct view date, struct app_faults *f, struct buf *into, struct err *err))
@@ -192,9 +199,18 @@ static void with_date(struct call *c, int (*fn)(struct app *a, struct view date,
 	finish(c, fn(c->api->app, query(c, "date"), &faults, &c->out->body, &err), 200, &err, &faults);
 }
 
-static void summary(struct call *c) { with_date(c, app_summary); }
-static void insights(struct call *c) { with_date(c, app_insights); }
-static void forecast(struct call *c) { with_date(c, app_forecast); }
+static void summary(struct call *c)
+{
+	with_date(c, app_summary);
+}
+static void insights(struct call *c)
+{
+	with_date(c, app_insights);
+}
+static void forecast(struct call *c)
+{
+	with_date(c, app_forecast);
+}
 
 static void trends(struct call *c)
 {
@@ -223,7 +239,8 @@ static void map(struct call *c)
 	/* repeated, or with commas */
 	for (i = 0; i < values.n; i++)
 		buf_printf(&statuses, "%s%s", i ? "," : "", values.values[i]);
-	finish(c, app_map(c->api->app, buf_view(&statuses), limit < MAP_CAP ? limit : MAP_CAP, &faults, &c->out->body, &err), 200, &err, &faults);
+	finish(
+		c, app_map(c->api->app, buf_view(&statuses), limit < MAP_CAP ? limit : MAP_CAP, &faults, &c->out->body, &err), 200, &err, &faults);
 	buf_release(&statuses);
 }
 

@@ -7,13 +7,13 @@
 
 /* What a route is called in the API's description; the order is that of the routes. */
 struct app_doc {
-	const char *method, *path;         /* "/api/interventions/{id}" */
+	const char *method, *path; /* "/api/interventions/{id}" */
 	const char *summary;
-	const char *query;                 /* "page:integer size:integer status:Status", or NULL */
-	const char *request;               /* schema, or NULL */
-	const char *response;              /* schema of the success, "[Schema]" for a list, or NULL for no body */
-	unsigned status;                   /* of the success */
-	const char *others;                /* "400 404" */
+	const char *query; /* "page:integer size:integer status:Status", or NULL */
+	const char *request; /* schema, or NULL */
+	const char *response; /* schema of the success, "[Schema]" for a list, or NULL for no body */
+	unsigned status; /* of the success */
+	const char *others; /* "400 404" */
 };
 
 extern const struct app_doc app_docs[];
@@ -31,7 +31,7 @@ enum app_role app_caller(const struct call *c);
 
 struct refreshes;
 struct refreshes *refreshes_new(void);
-void refreshes_free(struct refreshes *r);     /* waits for one that runs; NULL is fine */
+void refreshes_free(struct refreshes *r); /* waits for one that runs; NULL is fine */
 void app_refresh_begin(struct call *c);
 void app_refresh_show(struct call *c);
 

@@ -1,6 +1,7 @@
 /*
- * Which interventions have changed: the keys of the records that a connector publishes of public.interventions, read on from where the last call
- * ended; the rows themselves, as the list shows them, from the source. What a row is at that moment is newer than the record, or the same.
+ * Which interventions have changed: the keys of the records that a connector publishes of public.interventions, read on from where the last
+ * call ended; the rows themselves, as the list shows them, from the source. What a row is at that moment is newer than the record, or the
+ * same.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,20 +10,23 @@ const struct app_doc app_docs[] = {
 		"plannedTo:date-time",
 		NULL, "InterventionPage", 200, "400"},
 	{"POST", "/api/interventions", "Plan an intervention", NULL, "NewIntervention", "Intervention", 201, "400 404 409 415"},
-	{"POST", "/api/interventions/bulk", "Make or change many by their references, in one transaction", NULL, "Bulk", "BulkResult", 200, "400 413 415"},
+	{"POST", "/api/interventions/bulk", "Make or change many by their references, in one transaction", NULL, "Bulk", "BulkResult", 200,
+		"400 413 415"},
 	{"GET", "/api/interventions/{id}", "One intervention", NULL, NULL, "Intervention", 200, "404"},
-	{"PUT", "/api/interventions/{id}", "Change it; If-Match refuses what was changed meanwhile", NULL, "ChangedIntervention", "Intervention", 200,
-		"400 404 409 412 415"},
+	{"PUT", "/api/interventions/{id}", "Change it; If-Match refuses what was changed meanwhile", NULL, "ChangedIntervention",
+		"Intervention", 200, "400 404 409 412 415"},
 	{"DELETE", "/api/interventions/{id}", "Remove it", NULL, NULL, NULL, 204, "404"},
 	{"POST", "/api/interventions/{id}/status", "The next step of its life", NULL, "StatusChange", "Intervention", 200, "400 404 409 415"},
-	{"GET", "/api/users", "Users, a page at a time", "page:integer size:integer sort:string query:string role:Role", NULL, "UserPage", 200, "400"},
+	{"GET", "/api/users", "Users, a page at a time", "page:integer size:integer sort:string query:string role:Role", NULL, "UserPage", 200,
+		"400"},
 	{"GET", "/api/dashboard/summary", "Figures of a day", "date:date", NULL, "Summary", 200, "400"},
 	{"GET", "/api/dashboard/status-trends", "Interventions by day and status", "from:date to:date", NULL, "[Trend]", 200, "400"},
 	{"GET", "/api/dashboard/technician-load", "Open work by technician", NULL, NULL, "[Load]", 200, ""},
 	{"GET", "/api/dashboard/map", "Places, newest change first", "status:string limit:integer", NULL, "[Place]", 200, "400"},
 	{"GET", "/api/dashboard/ai/insights", "What a day's figures say", "date:date", NULL, "Insights", 200, "400"},
 	{"GET", "/api/dashboard/ai/forecast", "Seven days to come", "date:date", NULL, "Forecast", 200, "400"},
-	{"POST", "/api/dashboard/refresh", "Compare the tables with their SQL, and repair what differs", NULL, NULL, "RefreshStarted", 202, "409"},
+	{"POST", "/api/dashboard/refresh", "Compare the tables with their SQL, and repair what differs", NULL, NULL, "RefreshStarted", 202,
+		"409"},
 	{"GET", "/api/dashboard/refreshes/{id}", "What came of it", NULL, NULL, "Refresh", 200, "404"},
 	{"GET", "/api/health", "Whether the source answers", NULL, NULL, "Health", 200, "503"},
 };
@@ -41,12 +44,17 @@ const unsigned n_app_docs = sizeof(app_docs) / sizeof(app_docs[0]);
 #define B "{\"type\":\"boolean\"}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define LIST(of) "{\"type\":\"array\",\"items\":" of "}"
-#define PAGE(of) "{\"type\":\"object\",\"required\":[\"content\",\"page\",\"size\",\"totalElements\",\"totalPages\"],\"additionalProperties\":false," \
+#define PAGE(of)                                                                                                                           \
+	"{\"type\":\"object\",\"required\":[\"content\",\"page\",\"size\",\"totalElements\",\"totalPages\"],\"additionalProperties\":false,"   \
 	"\"properties\":{\"content\":" LIST(of) ",\"page\":" I ",\"size\":" I ",\"totalElements\":" I ",\"totalPages\":" I "}}"
-#define OBJECT(required, properties) "{\"type\":\"object\",\"required\":[" required "],\"additionalProperties\":false,\"properties\":{" properties "}}"
-#define WRITABLE "\"title\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":160},\"description\":{\"type\":[\"string\",\"null\"],\"maxLength\":4000}," \
-	"\"plannedAt\":" T ",\"assignmentMode\":" REF("Mode") ",\"technicianId\":" IN ",\"latitude\":{\"type\":[\"number\",\"null\"],\"minimum\":-90," \
-	"\"maximum\":90},\"longitude\":{\"type\":[\"number\",\"null\"],\"minimum\":-180,\"maximum\":180}"
+#define OBJECT(required, properties)                                                                                                       \
+	"{\"type\":\"object\",\"required\":[" required "],\"additionalProperties\":false,\"properties\":{" properties "}}"
+#define WRITABLE                                                                                                                           \
+	"\"title\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":160},\"description\":{\"type\":[\"string\",\"null\"],\"maxLength\":"     \
+	"4000},"                                                                                                                               \
+	"\"plannedAt\":" T                                                                                                                     \
+	",\"assignmentMode\":" REF("Mode") ",\"technicianId\":" IN ",\"latitude\":{\"type\":[\"number\",\"null\"],\"minimum\":-90,"            \
+									   "\"maximum\":90},\"longitude\":{\"type\":[\"number\",\"null\"],\"minimum\":-180,\"maximum\":180}"
 #define REFERENCE "\"reference\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":50},"
 
 static const char *const schemas[] = {
@@ -56,49 +64,58 @@ static const char *const schemas[] = {
 	"\"NewIntervention\":" OBJECT("\"reference\",\"title\",\"plannedAt\",\"assignmentMode\"", REFERENCE WRITABLE),
 	"\"ChangedIntervention\":" OBJECT("\"title\",\"plannedAt\",\"assignmentMode\"", WRITABLE),
 	"\"StatusChange\":" OBJECT("\"status\"", "\"status\":" REF("Status")),
-	"\"BulkItem\":" OBJECT("\"reference\",\"title\",\"plannedAt\"", REFERENCE WRITABLE ",\"status\":" REF("Status") ",\"startedAt\":" TN
-		",\"completedAt\":" TN ",\"validatedAt\":" TN),
+	"\"BulkItem\":" OBJECT("\"reference\",\"title\",\"plannedAt\"",
+		REFERENCE WRITABLE ",\"status\":" REF("Status") ",\"startedAt\":" TN ",\"completedAt\":" TN ",\"validatedAt\":" TN),
 	"\"Bulk\":" OBJECT("\"items\"", "\"items\":{\"type\":\"array\",\"maxItems\":10000,\"items\":" REF("BulkItem") "}"),
 	"\"Fault\":" OBJECT("\"pointer\",\"detail\"", "\"pointer\":" S ",\"detail\":" S),
-	"\"BulkResult\":" OBJECT("\"created\",\"updated\",\"unchanged\",\"rejected\"", "\"created\":" I ",\"updated\":" I ",\"unchanged\":" I
-		",\"rejected\":" LIST("{\"type\":\"object\",\"required\":[\"index\",\"errors\"],\"properties\":{\"index\":" I ",\"errors\":"
-		LIST(REF("Fault")) "}}")),
+	"\"BulkResult\":" OBJECT("\"created\",\"updated\",\"unchanged\",\"rejected\"",
+		"\"created\":" I ",\"updated\":" I ",\"unchanged\":" I
+		",\"rejected\":" LIST("{\"type\":\"object\",\"required\":[\"index\",\"errors\"],\"properties\":{\"index\":" I
+							  ",\"errors\":" LIST(REF("Fault")) "}}")),
 	"\"Intervention\":" OBJECT("\"id\",\"reference\",\"title\",\"description\",\"status\",\"assignmentMode\",\"plannedAt\",\"startedAt\","
-		"\"completedAt\",\"validatedAt\",\"createdAt\",\"updatedAt\",\"latitude\",\"longitude\",\"technician\"", "\"id\":" I ",\"reference\":" S
-		",\"title\":" S ",\"description\":" SN ",\"status\":" REF("Status") ",\"assignmentMode\":" REF("Mode") ",\"plannedAt\":" T
-		",\"startedAt\":" TN ",\"completedAt\":" TN ",\"validatedAt\":" TN ",\"createdAt\":" T ",\"updatedAt\":" T ",\"latitude\":" NN
-		",\"longitude\":" NN ",\"technician\":{\"type\":[\"object\",\"null\"],\"required\":[\"id\",\"fullName\",\"email\"],\"properties\":{\"id\":" I
-		",\"fullName\":" S ",\"email\":" S "}}"),
+							   "\"completedAt\",\"validatedAt\",\"createdAt\",\"updatedAt\",\"latitude\",\"longitude\",\"technician\"",
+		"\"id\":" I ",\"reference\":" S ",\"title\":" S ",\"description\":" SN ",\"status\":" REF("Status") ",\"assignmentMode\":" REF(
+			"Mode") ",\"plannedAt\":" T ",\"startedAt\":" TN ",\"completedAt\":" TN ",\"validatedAt\":" TN ",\"createdAt\":" T
+					",\"updatedAt\":" T ",\"latitude\":" NN ",\"longitude\":" NN
+					",\"technician\":{\"type\":[\"object\",\"null\"],\"required\":[\"id\",\"fullName\",\"email\"],\"properties\":{\"id\":" I
+					",\"fullName\":" S ",\"email\":" S "}}"),
 	"\"InterventionPage\":" PAGE(REF("Intervention")),
-	"\"User\":" OBJECT("\"id\",\"email\",\"fullName\",\"role\",\"createdAt\"", "\"id\":" I ",\"email\":" S ",\"fullName\":" S ",\"role\":"
-		REF("Role") ",\"createdAt\":" T),
+	"\"User\":" OBJECT("\"id\",\"email\",\"fullName\",\"role\",\"createdAt\"",
+		"\"id\":" I ",\"email\":" S ",\"fullName\":" S ",\"role\":" REF("Role") ",\"createdAt\":" T),
 	"\"UserPage\":" PAGE(REF("User")),
 	"\"Summary\":" OBJECT("\"totalInterventions\",\"scheduledCount\",\"inProgressCount\",\"completedCount\",\"validatedCount\","
-		"\"averageCompletionSeconds\",\"validationRatio\",\"lastRefreshedAt\"", "\"totalInterventions\":" I ",\"scheduledCount\":" I
-		",\"inProgressCount\":" I ",\"completedCount\":" I ",\"validatedCount\":" I ",\"averageCompletionSeconds\":" NN ",\"validationRatio\":" NN
-		",\"lastRefreshedAt\":" TN),
+						  "\"averageCompletionSeconds\",\"validationRatio\",\"lastRefreshedAt\"",
+		"\"totalInterventions\":" I ",\"scheduledCount\":" I ",\"inProgressCount\":" I ",\"completedCount\":" I ",\"validatedCount\":" I
+		",\"averageCompletionSeconds\":" NN ",\"validationRatio\":" NN ",\"lastRefreshedAt\":" TN),
 	"\"Trend\":" OBJECT("\"date\",\"status\",\"count\"", "\"date\":" D ",\"status\":" REF("Status") ",\"count\":" I),
-	"\"Load\":" OBJECT("\"technicianId\",\"technicianName\",\"technicianEmail\",\"openCount\",\"completedToday\",\"averageCompletionSeconds\","
-		"\"lastRefreshedAt\"", "\"technicianId\":" I ",\"technicianName\":" SN ",\"technicianEmail\":" SN ",\"openCount\":" I
-		",\"completedToday\":" I ",\"averageCompletionSeconds\":" NN ",\"lastRefreshedAt\":" TN),
+	"\"Load\":" OBJECT(
+		"\"technicianId\",\"technicianName\",\"technicianEmail\",\"openCount\",\"completedToday\",\"averageCompletionSeconds\","
+		"\"lastRefreshedAt\"",
+		"\"technicianId\":" I ",\"technicianName\":" SN ",\"technicianEmail\":" SN ",\"openCount\":" I ",\"completedToday\":" I
+		",\"averageCompletionSeconds\":" NN ",\"lastRefreshedAt\":" TN),
 	"\"Place\":" OBJECT("\"interventionId\",\"latitude\",\"longitude\",\"status\",\"technicianId\",\"plannedAt\",\"updatedAt\"",
-		"\"interventionId\":" I ",\"latitude\":" N ",\"longitude\":" N ",\"status\":" REF("Status") ",\"technicianId\":" IN ",\"plannedAt\":" T
-		",\"updatedAt\":" T),
+		"\"interventionId\":" I ",\"latitude\":" N ",\"longitude\":" N
+		",\"status\":" REF("Status") ",\"technicianId\":" IN ",\"plannedAt\":" T ",\"updatedAt\":" T),
 	"\"Insights\":" OBJECT("\"date\",\"headline\",\"trendDirection\",\"trendPercentage\",\"validationRate\",\"validationAssessment\","
-		"\"slaAssessment\",\"highlights\"", "\"date\":" D ",\"headline\":" S ",\"trendDirection\":{\"type\":\"string\",\"enum\":[\"UP\",\"DOWN\","
-		"\"FLAT\"]},\"trendPercentage\":" NN ",\"validationRate\":" NN ",\"validationAssessment\":" S ",\"slaAssessment\":" S ",\"highlights\":"
-		LIST(S)),
-	"\"Forecast\":" OBJECT("\"generatedAt\",\"method\",\"smoothingFactor\",\"lastObservedCount\",\"baselineAverage\",\"points\"", "\"generatedAt\":" T
-		",\"method\":" S ",\"smoothingFactor\":" N ",\"lastObservedCount\":" N ",\"baselineAverage\":" N ",\"points\":"
-		LIST("{\"type\":\"object\",\"required\":[\"date\",\"predictedCount\"],\"properties\":{\"date\":" D ",\"predictedCount\":" I "}}")),
+						   "\"slaAssessment\",\"highlights\"",
+		"\"date\":" D ",\"headline\":" S ",\"trendDirection\":{\"type\":\"string\",\"enum\":[\"UP\",\"DOWN\","
+		"\"FLAT\"]},\"trendPercentage\":" NN ",\"validationRate\":" NN ",\"validationAssessment\":" S ",\"slaAssessment\":" S
+		",\"highlights\":" LIST(S)),
+	"\"Forecast\":" OBJECT("\"generatedAt\",\"method\",\"smoothingFactor\",\"lastObservedCount\",\"baselineAverage\",\"points\"",
+		"\"generatedAt\":" T ",\"method\":" S ",\"smoothingFactor\":" N ",\"lastObservedCount\":" N ",\"baselineAverage\":" N
+		",\"points\":" LIST(
+			"{\"type\":\"object\",\"required\":[\"date\",\"predictedCount\"],\"properties\":{\"date\":" D ",\"predictedCount\":" I "}}")),
 	"\"RefreshStarted\":" OBJECT("\"id\"", "\"id\":" S),
-	"\"Refresh\":" OBJECT("\"id\",\"state\",\"rowsDiffered\",\"jobs\"", "\"id\":" S ",\"state\":{\"type\":\"string\",\"enum\":[\"RUNNING\",\"DONE\","
-		"\"FAILED\"]},\"rowsDiffered\":" I ",\"jobs\":" LIST("{\"type\":\"object\",\"required\":[\"job\",\"compared\",\"rows\",\"differed\","
-		"\"repaired\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I ",\"differed\":" I ",\"repaired\":" B ",\"error\":" SN
-		"}}")),
+	"\"Refresh\":" OBJECT("\"id\",\"state\",\"rowsDiffered\",\"jobs\"",
+		"\"id\":" S ",\"state\":{\"type\":\"string\",\"enum\":[\"RUNNING\",\"DONE\","
+		"\"FAILED\"]},\"rowsDiffered\":" I
+		",\"jobs\":" LIST("{\"type\":\"object\",\"required\":[\"job\",\"compared\",\"rows\",\"differed\","
+						  "\"repaired\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I ",\"differed\":" I
+						  ",\"repaired\":" B ",\"error\":" SN "}}")),
 	"\"Health\":" OBJECT("\"status\",\"db\"", "\"status\":" S ",\"db\":" I),
-	"\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"instance\",\"requestId\"],\"properties\":{\"type\":" S
-		",\"title\":" S ",\"status\":" I ",\"detail\":" S ",\"instance\":" S ",\"requestId\":" S ",\"errors\":" LIST(REF("Fault")) "}}",
+	"\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"instance\",\"requestId\"],\"properties\":{"
+	"\"type\":" S ",\"title\":" S ",\"status\":" I ",\"detail\":" S ",\"instance\":" S ",\"requestId\":" S
+	",\"errors\":" LIST(REF("Fault")) "}}",
 };
 
 static void put_ref(struct buf *b, const char *schema)
@@ -143,8 +160,12 @@ static void put_operation(struct buf *b, const struct app_doc *d)
 {
 	const char *s;
 
-	buf_printf(b, "\"%s\":{\"summary\":\"%s\"", strcmp(d->method, "GET") == 0 ? "get" : strcmp(d->method, "POST") == 0 ? "post"
-		: strcmp(d->method, "PUT") == 0 ? "put" : "delete", d->summary);
+	buf_printf(b, "\"%s\":{\"summary\":\"%s\"",
+		strcmp(d->method, "GET") == 0        ? "get"
+			: strcmp(d->method, "POST") == 0 ? "post"
+			: strcmp(d->method, "PUT") == 0  ? "put"
+											 : "delete",
+		d->summary);
 	put_parameters(b, d);
 	if (d->request) {
 		buf_puts(b, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
@@ -159,8 +180,10 @@ static void put_operation(struct buf *b, const struct app_doc *d)
 	}
 	buf_putc(b, '}');
 	for (s = d->others; *s; s += s[3] ? 4 : 3)
-		buf_printf(b, ",\"%.3s\":{\"description\":\"refused\",\"content\":{\"application/problem+json\":{\"schema\":{\"$ref\":"
-			"\"#/components/schemas/Problem\"}}}}", s);
+		buf_printf(b,
+			",\"%.3s\":{\"description\":\"refused\",\"content\":{\"application/problem+json\":{\"schema\":{\"$ref\":"
+			"\"#/components/schemas/Problem\"}}}}",
+			s);
 	buf_puts(b, "}}");
 }
 
@@ -169,7 +192,8 @@ void app_openapi(struct call *c)
 	struct buf *b = &c->out->body;
 	unsigned i, k;
 
-	buf_printf(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"walmill demonstration application\",\"version\":\"%s\"},\"paths\":{", c->api->version);
+	buf_printf(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"walmill demonstration application\",\"version\":\"%s\"},\"paths\":{",
+		c->api->version);
 	for (i = 0; i < n_app_docs; i++) {
 		for (k = 0; k < i && strcmp(app_docs[k].path, app_docs[i].path) != 0; k++)
 			;
@@ -199,14 +223,18 @@ void app_docs_page(struct call *c)
 {
 	c->out->status = 200;
 	c->out->content_type = "text/html; charset=utf-8";
-	http_header_add(c->out, "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'");
+	http_header_add(
+		c->out, "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'");
 	buf_puts(&c->out->body,
-		"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>walmill API</title>"
+		"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>walmill "
+		"API</title>"
 		"<style>:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:60rem;margin:2rem auto;padding:0 1rem}"
 		"h2{font-size:1rem;margin:1.5rem 0 .25rem}code,pre{font:.875rem/1.4 ui-monospace,monospace}b{display:inline-block;min-width:4rem}"
 		"pre{overflow:auto;padding:.75rem;background:light-dark(#f3f4f6,#1f2937);border-radius:.5rem}p{margin:.25rem 0}</style>"
-		"<main><h1>walmill: the demonstration application's API</h1><p>As a document: <a href=\"/api/openapi.json\">/api/openapi.json</a> (OpenAPI 3.1). "
-		"Live: <code>/api/stream?topics=daily,load,map,freshness</code> (server-sent events).</p><div id=\"paths\" aria-live=\"polite\"></div></main>"
+		"<main><h1>walmill: the demonstration application's API</h1><p>As a document: <a href=\"/api/openapi.json\">/api/openapi.json</a> "
+		"(OpenAPI 3.1). "
+		"Live: <code>/api/stream?topics=daily,load,map,freshness</code> (server-sent events).</p><div id=\"paths\" "
+		"aria-live=\"polite\"></div></main>"
 		"<script src=\"/api/docs.js\"></script></html>");
 }
 
@@ -215,7 +243,8 @@ void app_docs_script(struct call *c)
 	c->out->status = 200;
 	c->out->content_type = "text/javascript; charset=utf-8";
 	buf_puts(&c->out->body,
-		"'use strict';\nconst add = (to, tag, text) => to.appendChild(Object.assign(document.createElement(tag), {textContent: text || ''}));\n"
+		"'use strict';\nconst add = (to, tag, text) => to.appendChild(Object.assign(document.createElement(tag), {textContent: text || "
+		"''}));\n"
 		"fetch('/api/openapi.json').then((r) => r.json()).then((api) => {\n"
 		"  const out = document.getElementById('paths');\n"
 		"  for (const [path, methods] of Object.entries(api.paths)) for (const [method, op] of Object.entries(methods)) {\n"

@@ -38,8 +38,8 @@ static void put_text(struct buf *b, const char *key, struct view v)
 	js_put_string(b, view_of(v.ptr, text_utf8_valid_len(v)));
 }
 
-void problem_set(const struct api *api, const struct http_request *r, struct http_response *out, unsigned status, const struct app_faults *faults,
-	const char *detail)
+void problem_set(const struct api *api, const struct http_request *r, struct http_response *out, unsigned status,
+	const struct app_faults *faults, const char *detail)
 {
 	struct buf *b = &out->body;
 	uint8_t random[8];
@@ -74,8 +74,8 @@ void problem_set(const struct api *api, const struct http_request *r, struct htt
 	buf_putc(b, '}');
 }
 
-void problem_of(const struct api *api, const struct http_request *r, struct http_response *out, const struct err *err,
-	const struct app_faults *faults)
+void problem_of(
+	const struct api *api, const struct http_request *r, struct http_response *out, const struct err *err, const struct app_faults *faults)
 {
 	static const struct {
 		enum err_code code;

@@ -6,10 +6,10 @@
 #include "app/app.h"
 
 /* faults may be NULL. The answer's status and body; a request id in both body and header. */
-void problem_set(const struct api *api, const struct http_request *r, struct http_response *out, unsigned status, const struct app_faults *faults,
-	const char *detail);
+void problem_set(const struct api *api, const struct http_request *r, struct http_response *out, unsigned status,
+	const struct app_faults *faults, const char *detail);
 /* The status follows the error's code. */
-void problem_of(const struct api *api, const struct http_request *r, struct http_response *out, const struct err *err,
-	const struct app_faults *faults);
+void problem_of(
+	const struct api *api, const struct http_request *r, struct http_response *out, const struct err *err, const struct app_faults *faults);
 
 #endif

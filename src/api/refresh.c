@@ -1,6 +1,6 @@
 /*
- * POST /api/dashboard/refresh: every job is compared with its SQL at a cut; one that differs is repaired. In the background, one at a time; what
- * came of the last ones can be asked for.
+ * POST /api/dashboard/refresh: every job is compared with its SQL at a cut; one that differs is repaired. In the background, one at a time;
+ * what came of the last ones can be asked for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct job_result {
 };
 
 struct refresh {
-	uint64_t id;                  /* 0: none */
+	uint64_t id; /* 0: none */
 	bool done;
 	int64_t started_us, finished_us;
 	struct job_result *jobs;
@@ -30,11 +30,11 @@ struct refresh {
 
 struct refreshes {
 	const struct api *api;
-	struct lock lock;             /* guards what follows */
-	struct refresh kept[KEPT];    /* by id modulo */
+	struct lock lock; /* guards what follows */
+	struct refresh kept[KEPT]; /* by id modulo */
 	uint64_t last;
 	bool running, stop;
-	struct thread thread;         /* started once; joined before the next */
+	struct thread thread; /* started once; joined before the next */
 	bool started;
 };
 
@@ -124,7 +124,8 @@ static void repair(struct refreshes *all, struct job_result *r)
 	} while (!r->repaired && now.state != JOB_FAILED && !stopping(all) && io_monotonic_us(all->api->io) < until);
 	wake_release(&never);
 	if (!r->repaired)
-		err_set(&r->error, ERR_TIMEOUT, "job \"%s\" was not made right yet: %s", r->name, now.error.code ? now.error.text : job_state_name(now.state));
+		err_set(&r->error, ERR_TIMEOUT, "job \"%s\" was not made right yet: %s", r->name,
+			now.error.code ? now.error.text : job_state_name(now.state));
 }
 
 static void run(void *arg)
@@ -163,7 +164,10 @@ static void put_refresh(struct buf *b, const struct refresh *f)
 		failed = failed || f->jobs[i].error.code;
 	}
 	buf_printf(b, "{\"id\":\"%llu\",\"state\":\"%s\",\"rowsDiffered\":%llu,\"jobs\":[", (unsigned long long)f->id,
-		!f->done ? "RUNNING" : failed ? "FAILED" : "DONE", (unsigned long long)differed);
+		!f->done     ? "RUNNING"
+			: failed ? "FAILED"
+					 : "DONE",
+		(unsigned long long)differed);
 	for (i = 0; i < f->n; i++) {
 		const struct job_result *r = &f->jobs[i];
 

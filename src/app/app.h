@@ -19,8 +19,8 @@ struct app;
 
 struct app_options {
 	struct io *io;
-	struct pg_params source, target;   /* copied */
-	const char *timezone;              /* whose day "today" is; lives on */
+	struct pg_params source, target; /* copied */
+	const char *timezone; /* whose day "today" is; lives on */
 };
 
 struct app *app_new(const struct app_options *o);
@@ -28,7 +28,7 @@ void app_free(struct app *a); /* no call is under way; NULL is fine */
 
 /* What is wrong with a document, member by member. */
 struct app_fault {
-	const char *pointer;               /* RFC 6901, "/title" */
+	const char *pointer; /* RFC 6901, "/title" */
 	const char *detail;
 };
 struct app_faults {
@@ -45,7 +45,7 @@ void app_fault(struct app_faults *f, const char *pointer, const char *fmt, ...) 
 struct app_filter {
 	struct view query, status, assignment_mode, technician_id, planned_from, planned_to;
 	int64_t page, size;
-	const struct view *sorts;          /* "plannedAt,desc" */
+	const struct view *sorts; /* "plannedAt,desc" */
 	unsigned nsorts;
 };
 
@@ -62,13 +62,14 @@ int app_intervention_status(struct app *a, int64_t id, struct view document, str
 int app_intervention_delete(struct app *a, int64_t id, struct err *err);
 
 enum { APP_BULK_MAX = 10000 };
-/* {"items":[...]}: new ones and changed ones by reference, in one transaction. {"created","updated","unchanged","rejected":[{index,errors}]} */
+/* {"items":[...]}: new ones and changed ones by reference, in one transaction.
+ * {"created","updated","unchanged","rejected":[{index,errors}]} */
 int app_interventions_bulk(struct app *a, struct view document, struct app_faults *faults, struct buf *into, struct err *err);
 
 /* ---- the rest ---- */
 
-int app_users_list(struct app *a, struct view query, struct view role, int64_t page, int64_t size, struct view sort, struct app_faults *faults,
-	struct buf *into, struct err *err);
+int app_users_list(struct app *a, struct view query, struct view role, int64_t page, int64_t size, struct view sort,
+	struct app_faults *faults, struct buf *into, struct err *err);
 
 /* Days as YYYY-MM-DD, or ptr NULL. */
 int app_summary(struct app *a, struct view date, struct app_faults *faults, struct buf *into, struct err *err);

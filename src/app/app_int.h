@@ -35,8 +35,19 @@ int app_explain(struct err *err);
 int app_verdict(const struct app_faults *f, struct err *err);
 
 enum app_member {
-	APP_REFERENCE, APP_TITLE, APP_DESCRIPTION, APP_STATUS, APP_MODE, APP_PLANNED, APP_STARTED, APP_COMPLETED, APP_VALIDATED, APP_TECHNICIAN,
-	APP_LATITUDE, APP_LONGITUDE, APP_MEMBERS
+	APP_REFERENCE,
+	APP_TITLE,
+	APP_DESCRIPTION,
+	APP_STATUS,
+	APP_MODE,
+	APP_PLANNED,
+	APP_STARTED,
+	APP_COMPLETED,
+	APP_VALIDATED,
+	APP_TECHNICIAN,
+	APP_LATITUDE,
+	APP_LONGITUDE,
+	APP_MEMBERS
 };
 
 /* Text of each member as PostgreSQL takes it; NULL: null, or not there (given says which). */

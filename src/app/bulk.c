@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 struct item {
-	struct view text;            /* its object */
+	struct view text; /* its object */
 	bool refused;
 };
 
@@ -15,10 +15,10 @@ struct bulk {
 	struct arena arena;
 	struct item *items;
 	uint32_t n;
-	struct map seen;             /* references, lower case */
-	struct buf rejected;         /* the members of a JSON array */
+	struct map seen; /* references, lower case */
+	struct buf rejected; /* the members of a JSON array */
 	uint32_t nrejected;
-	struct buf accepted;         /* a JSON array */
+	struct buf accepted; /* a JSON array */
 };
 
 static void reject(struct bulk *b, uint32_t index, const struct app_faults *f)
@@ -144,9 +144,11 @@ static int check_technicians(struct bulk *b, struct pg_conn *c, struct err *err)
 	struct pg_result *r;
 	uint32_t i, at = 0, row = 0;
 
-	if (pg_query(c, "SELECT e.n - 1 FROM pg_catalog.json_array_elements($1::json) WITH ORDINALITY e(v, n) WHERE e.v ->> 'technicianId' IS NOT NULL AND "
-			"NOT EXISTS (SELECT 1 FROM public.users u WHERE u.id = (e.v ->> 'technicianId')::bigint AND u.role = 'TECH') ORDER BY 1", 1,
-			&param, &r, err))
+	if (pg_query(c,
+			"SELECT e.n - 1 FROM pg_catalog.json_array_elements($1::json) WITH ORDINALITY e(v, n) WHERE e.v ->> 'technicianId' IS NOT NULL "
+			"AND "
+			"NOT EXISTS (SELECT 1 FROM public.users u WHERE u.id = (e.v ->> 'technicianId')::bigint AND u.role = 'TECH') ORDER BY 1",
+			1, &param, &r, err))
 		return app_explain(err);
 	for (i = 0; i < b->n && row < pg_rows(r); i++) {
 		if (b->items[i].refused)
@@ -163,10 +165,13 @@ static int check_technicians(struct bulk *b, struct pg_conn *c, struct err *err)
 
 /* What a document does not say stays as it is in a row that there is already. */
 static const char upsert[] =
-	"WITH given AS (SELECT v, r.* FROM pg_catalog.json_array_elements($1::json) v, pg_catalog.json_to_record(v) AS r(reference text, title text, "
-	"description text, status text, \"assignmentMode\" text, \"plannedAt\" timestamptz, \"startedAt\" timestamptz, \"completedAt\" timestamptz, "
+	"WITH given AS (SELECT v, r.* FROM pg_catalog.json_array_elements($1::json) v, pg_catalog.json_to_record(v) AS r(reference text, title "
+	"text, "
+	"description text, status text, \"assignmentMode\" text, \"plannedAt\" timestamptz, \"startedAt\" timestamptz, \"completedAt\" "
+	"timestamptz, "
 	"\"validatedAt\" timestamptz, \"technicianId\" bigint, latitude numeric(9,6), longitude numeric(9,6))), "
-	"wanted AS (SELECT g.reference, g.title, CASE WHEN g.v::jsonb ? 'description' THEN g.description ELSE i.description END AS description, "
+	"wanted AS (SELECT g.reference, g.title, CASE WHEN g.v::jsonb ? 'description' THEN g.description ELSE i.description END AS "
+	"description, "
 	"coalesce(g.status, i.status, 'SCHEDULED') AS status, coalesce(g.\"assignmentMode\", i.assignment_mode, 'AUTO') AS assignment_mode, "
 	"g.\"plannedAt\" AS planned_at, CASE WHEN g.v::jsonb ? 'startedAt' THEN g.\"startedAt\" ELSE i.started_at END AS started_at, "
 	"CASE WHEN g.v::jsonb ? 'completedAt' THEN g.\"completedAt\" ELSE i.completed_at END AS completed_at, "
@@ -175,12 +180,16 @@ static const char upsert[] =
 	"CASE WHEN g.v::jsonb ? 'latitude' THEN g.latitude ELSE i.latitude END AS latitude, "
 	"CASE WHEN g.v::jsonb ? 'longitude' THEN g.longitude ELSE i.longitude END AS longitude "
 	"FROM given g LEFT JOIN public.interventions i ON pg_catalog.lower(i.reference) = pg_catalog.lower(g.reference)), "
-	"done AS (INSERT INTO public.interventions AS t (reference, title, description, status, assignment_mode, planned_at, started_at, completed_at, "
-	"validated_at, technician_id, latitude, longitude) SELECT * FROM wanted ON CONFLICT (lower(reference)) DO UPDATE SET title = excluded.title, "
-	"description = excluded.description, status = excluded.status, assignment_mode = excluded.assignment_mode, planned_at = excluded.planned_at, "
+	"done AS (INSERT INTO public.interventions AS t (reference, title, description, status, assignment_mode, planned_at, started_at, "
+	"completed_at, "
+	"validated_at, technician_id, latitude, longitude) SELECT * FROM wanted ON CONFLICT (lower(reference)) DO UPDATE SET title = "
+	"excluded.title, "
+	"description = excluded.description, status = excluded.status, assignment_mode = excluded.assignment_mode, planned_at = "
+	"excluded.planned_at, "
 	"started_at = excluded.started_at, completed_at = excluded.completed_at, validated_at = excluded.validated_at, technician_id = "
 	"excluded.technician_id, latitude = excluded.latitude, longitude = excluded.longitude, updated_at = pg_catalog.clock_timestamp() "
-	"WHERE (t.title, t.description, t.status, t.assignment_mode, t.planned_at, t.started_at, t.completed_at, t.validated_at, t.technician_id, "
+	"WHERE (t.title, t.description, t.status, t.assignment_mode, t.planned_at, t.started_at, t.completed_at, t.validated_at, "
+	"t.technician_id, "
 	"t.latitude, t.longitude) IS DISTINCT FROM (excluded.title, excluded.description, excluded.status, excluded.assignment_mode, "
 	"excluded.planned_at, excluded.started_at, excluded.completed_at, excluded.validated_at, excluded.technician_id, excluded.latitude, "
 	"excluded.longitude) RETURNING xmax = 0 AS created) "

@@ -14,8 +14,8 @@ enum kind { TEXT, STATUS, MODE, INSTANT, ID, NUMBER };
 static const struct member {
 	const char *name;
 	enum kind kind;
-	unsigned allowed, required;  /* bits of enum form_bits */
-	double min, max;             /* of a text: characters */
+	unsigned allowed, required; /* bits of enum form_bits */
+	double min, max; /* of a text: characters */
 } members[APP_MEMBERS] = {
 	[APP_REFERENCE] = {"reference", TEXT, IN_CREATE | IN_BULK, IN_CREATE | IN_BULK, 1, 50},
 	[APP_TITLE] = {"title", TEXT, IN_CREATE | IN_UPDATE | IN_BULK, IN_CREATE | IN_UPDATE | IN_BULK, 1, 160},
@@ -62,7 +62,8 @@ static const char *checked(struct view v, enum value_kind kind, const char *poin
 	struct value value;
 
 	/* ISO 8601 begins with the year; PostgreSQL itself would take "tomorrow" as well */
-	if (v.len < 8 || v.len > 40 || v.ptr[0] < '0' || v.ptr[0] > '9' || v.ptr[4] != '-' || value_parse(v, kind, &env, f->arena, &value, &err)) {
+	if (v.len < 8 || v.len > 40 || v.ptr[0] < '0' || v.ptr[0] > '9' || v.ptr[4] != '-' ||
+		value_parse(v, kind, &env, f->arena, &value, &err)) {
 		app_fault(f, pointer, "is not %s", what);
 		return NULL;
 	}
@@ -183,8 +184,8 @@ void app_read_members(struct js_reader *r, const char *prefix, enum app_form for
 		else if ((members[i].required & (1u << form)) && !ret->text[i] && f->n == 0)
 			app_fault(f, arena_printf(f->arena, "%s/%s", prefix, members[i].name), "must not be null");
 	if ((ret->text[APP_LATITUDE] == NULL) != (ret->text[APP_LONGITUDE] == NULL) && f->n == 0)
-		app_fault(f, arena_printf(f->arena, "%s/%s", prefix, ret->text[APP_LATITUDE] ? "longitude" : "latitude"),
-			"is missing: a place has both");
+		app_fault(
+			f, arena_printf(f->arena, "%s/%s", prefix, ret->text[APP_LATITUDE] ? "longitude" : "latitude"), "is missing: a place has both");
 }
 
 int app_read_document(struct view text, enum app_form form, struct app_document *ret, struct app_faults *f, struct err *err)

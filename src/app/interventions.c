@@ -8,11 +8,65 @@
 #define ISO(column) "pg_catalog.to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 const char app_item[] =
-	"pg_catalog.json_build_object('id', i.id, 'reference', i.reference, 'title', i.title, 'description', i.description, 'status', i.status, "
-	"'assignmentMode', i.assignment_mode, 'plannedAt', " ISO("i.planned_at") ", 'startedAt', " ISO("i.started_at") ", 'completedAt', "
-	ISO("i.completed_at") ", 'validatedAt', " ISO("i.validated_at") ", 'createdAt', " ISO("i.created_at") ", 'updatedAt', " ISO("i.updated_at")
-	", 'latitude', i.latitude, 'longitude', i.longitude, 'technician', CASE WHEN u.id IS NOT NULL THEN pg_catalog.json_build_object('id', "
-	"u.id, 'fullName', u.full_name, 'email', u.email) END)";
+	"pg_catalog.json_build_object('id', i.id, 'reference', i.reference, 'title', i.title, 'description', i.description, 'status', "
+	"i.status, "
+	"'assignmentMode', i.assignment_mode, 'plannedAt', " ISO("i.planned_at") ", 'startedAt', " ISO("i.started_at") ", 'completedAt', " ISO(
+		"i.completed_at") ", 'validatedAt', " ISO("i.validated_at") ", 'createdAt', " ISO("i.created_at") ", 'updatedAt', " ISO("i.updated_"
+																																"at") ", "
+																																	  "'lat"
+																																	  "itud"
+																																	  "e', "
+																																	  "i."
+																																	  "lati"
+																																	  "tude"
+																																	  ", "
+																																	  "'lon"
+																																	  "gitu"
+																																	  "de',"
+																																	  " i."
+																																	  "long"
+																																	  "itud"
+																																	  "e, "
+																																	  "'tec"
+																																	  "hnic"
+																																	  "ian'"
+																																	  ", "
+																																	  "CASE"
+																																	  " WHE"
+																																	  "N "
+																																	  "u."
+																																	  "id "
+																																	  "IS "
+																																	  "NOT "
+																																	  "NULL"
+																																	  " THE"
+																																	  "N "
+																																	  "pg_"
+																																	  "cata"
+																																	  "log."
+																																	  "json"
+																																	  "_bui"
+																																	  "ld_"
+																																	  "obje"
+																																	  "ct('"
+																																	  "id',"
+																																	  " "
+																																	  "u."
+																																	  "id, "
+																																	  "'ful"
+																																	  "lNam"
+																																	  "e', "
+																																	  "u."
+																																	  "full"
+																																	  "_nam"
+																																	  "e, "
+																																	  "'ema"
+																																	  "il',"
+																																	  " u."
+																																	  "emai"
+																																	  "l) "
+																																	  "END"
+																																	  ")";
 
 #define FROM_ITEM " FROM public.interventions i LEFT JOIN public.users u ON u.id = i.technician_id "
 
@@ -66,14 +120,15 @@ int app_intervention_delete(struct app *a, int64_t id, struct err *err)
 static const struct {
 	const char *name, *sql;
 } sorts[] = {{"id", "i.id"}, {"reference", "i.reference"}, {"title", "i.title"}, {"status", "i.status"},
-	{"assignmentMode", "i.assignment_mode"}, {"plannedAt", "i.planned_at"}, {"startedAt", "i.started_at"}, {"completedAt", "i.completed_at"},
-	{"validatedAt", "i.validated_at"}, {"createdAt", "i.created_at"}, {"updatedAt", "i.updated_at"}, {"technician", "u.full_name"}};
+	{"assignmentMode", "i.assignment_mode"}, {"plannedAt", "i.planned_at"}, {"startedAt", "i.started_at"},
+	{"completedAt", "i.completed_at"}, {"validatedAt", "i.validated_at"}, {"createdAt", "i.created_at"}, {"updatedAt", "i.updated_at"},
+	{"technician", "u.full_name"}};
 
 static void put_sort(struct buf *sql, struct view sort, struct app_faults *faults)
 {
 	const uint8_t *comma = memchr(sort.ptr, ',', sort.len);
 	struct view name = view_of(sort.ptr, comma ? (size_t)(comma - sort.ptr) : sort.len),
-		    way = comma ? view_of(comma + 1, sort.len - name.len - 1) : view_str("asc");
+				way = comma ? view_of(comma + 1, sort.len - name.len - 1) : view_str("asc");
 	size_t i;
 
 	for (i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++)
@@ -153,9 +208,10 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 		buf_puts(&order, "i.planned_at, ");
 	if (app_verdict(faults, err))
 		goto out;
-	buf_printf(&sql, "SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(p.item), '[]'::json) FROM (SELECT %s AS "
-			"item" FROM_ITEM "%s ORDER BY %si.id LIMIT %lld OFFSET %lld) p), 'page', %lld, 'size', %lld, 'totalElements', n, 'totalPages', "
-			"(n + %lld - 1) / %lld) FROM (SELECT count(*) AS n" FROM_ITEM "%s) t",
+	buf_printf(&sql,
+		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(p.item), '[]'::json) FROM (SELECT %s AS "
+		"item" FROM_ITEM "%s ORDER BY %si.id LIMIT %lld OFFSET %lld) p), 'page', %lld, 'size', %lld, 'totalElements', n, 'totalPages', "
+		"(n + %lld - 1) / %lld) FROM (SELECT count(*) AS n" FROM_ITEM "%s) t",
 		app_item, buf_cstr(&c.sql), buf_cstr(&order), (long long)f->size, (long long)(f->page * f->size), (long long)f->page,
 		(long long)f->size, (long long)f->size, (long long)f->size, buf_cstr(&c.sql));
 	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, "", into, err);
@@ -181,8 +237,10 @@ static int choose_technician(struct pg_conn *c, const struct app_document *d, ch
 		if (pg_rows(r) == 0)
 			rc = err_set(err, ERR_NOT_FOUND, "there is no technician %s", d->text[APP_TECHNICIAN]);
 	} else if (strcmp(d->text[APP_MODE], "AUTO") == 0) {
-		if (pg_query(c, "SELECT u.id FROM public.users u LEFT JOIN public.interventions i ON i.technician_id = u.id AND i.status IN ('SCHEDULED', "
-				"'IN_PROGRESS') WHERE u.role = 'TECH' GROUP BY u.id ORDER BY count(i.id), u.id LIMIT 1", 0, NULL, &r, err))
+		if (pg_query(c,
+				"SELECT u.id FROM public.users u LEFT JOIN public.interventions i ON i.technician_id = u.id AND i.status IN ('SCHEDULED', "
+				"'IN_PROGRESS') WHERE u.role = 'TECH' GROUP BY u.id ORDER BY count(i.id), u.id LIMIT 1",
+				0, NULL, &r, err))
 			return app_explain(err);
 		if (pg_rows(r) == 0)
 			rc = err_set(err, ERR_STATE, "there is no technician to assign automatically");
@@ -249,16 +307,18 @@ static int finish(struct change *h, int rc)
 static int insert(struct change *h, const struct app_document *d)
 {
 	char tech[24];
-	const char *params[] = {d->text[APP_REFERENCE], d->text[APP_TITLE], d->text[APP_DESCRIPTION], d->text[APP_MODE], d->text[APP_PLANNED], tech,
-		d->text[APP_LATITUDE], d->text[APP_LONGITUDE]};
+	const char *params[] = {d->text[APP_REFERENCE], d->text[APP_TITLE], d->text[APP_DESCRIPTION], d->text[APP_MODE], d->text[APP_PLANNED],
+		tech, d->text[APP_LATITUDE], d->text[APP_LONGITUDE]};
 	struct pg_result *r;
 	int64_t id;
 
 	if (choose_technician(h->c, d, tech, h->err))
 		return -1;
 	params[5] = *tech ? tech : NULL;
-	if (pg_query(h->c, "INSERT INTO public.interventions (reference, title, description, assignment_mode, planned_at, technician_id, latitude, "
-			"longitude) VALUES ($1, $2, $3, $4, $5::timestamptz, $6::bigint, $7::numeric, $8::numeric) RETURNING id", 8, params, &r, h->err))
+	if (pg_query(h->c,
+			"INSERT INTO public.interventions (reference, title, description, assignment_mode, planned_at, technician_id, latitude, "
+			"longitude) VALUES ($1, $2, $3, $4, $5::timestamptz, $6::bigint, $7::numeric, $8::numeric) RETURNING id",
+			8, params, &r, h->err))
 		return app_explain(h->err);
 	id = pg_int(r, 0, 0);
 	pg_result_free(r);
@@ -288,8 +348,9 @@ static int stand(struct change *h, int64_t id, struct standing *ret)
 	struct pg_result *r;
 	int rc = 0;
 
-	if (pg_query(h->c, "SELECT i.status, " ISO("i.updated_at") ", i.technician_id IS NOT NULL FROM public.interventions i WHERE i.id = $1 FOR UPDATE", 1,
-			&param, &r, h->err))
+	if (pg_query(h->c,
+			"SELECT i.status, " ISO("i.updated_at") ", i.technician_id IS NOT NULL FROM public.interventions i WHERE i.id = $1 FOR UPDATE",
+			1, &param, &r, h->err))
 		return app_explain(h->err);
 	if (pg_rows(r) == 0) {
 		rc = err_set(h->err, ERR_NOT_FOUND, "%s", no_such);
@@ -317,9 +378,11 @@ static int update(struct change *h, int64_t id, const struct app_document *d, co
 	if (choose_technician(h->c, d, tech, h->err))
 		return -1;
 	params[5] = *tech ? tech : NULL;
-	if (pg_query(h->c, "UPDATE public.interventions SET title = $2, description = $3, assignment_mode = $4, planned_at = $5::timestamptz, "
+	if (pg_query(h->c,
+			"UPDATE public.interventions SET title = $2, description = $3, assignment_mode = $4, planned_at = $5::timestamptz, "
 			"technician_id = $6::bigint, latitude = $7::numeric, longitude = $8::numeric, updated_at = pg_catalog.clock_timestamp() "
-			"WHERE id = $1", 8, params, &r, h->err))
+			"WHERE id = $1",
+			8, params, &r, h->err))
 		return app_explain(h->err);
 	pg_result_free(r);
 	return show(h, id);
@@ -356,10 +419,14 @@ static int move(struct change *h, int64_t id, const char *to)
 		return err_set(h->err, ERR_STATE, "an intervention that is %s cannot become %s", was.status, to);
 	if (rank(to) == 1 && !was.assigned)
 		return err_set(h->err, ERR_STATE, "an intervention without a technician cannot be started");
-	if (pg_query(h->c, "UPDATE public.interventions SET status = $2, started_at = CASE WHEN $2 = 'IN_PROGRESS' THEN coalesce(started_at, now()) ELSE "
-			"started_at END, completed_at = CASE WHEN $2 = 'COMPLETED' THEN coalesce(completed_at, now()) ELSE completed_at END, validated_at = "
-			"CASE WHEN $2 = 'VALIDATED' THEN coalesce(validated_at, now()) ELSE validated_at END, updated_at = pg_catalog.clock_timestamp() "
-			"WHERE id = $1", 2, params, &r, h->err))
+	if (pg_query(h->c,
+			"UPDATE public.interventions SET status = $2, started_at = CASE WHEN $2 = 'IN_PROGRESS' THEN coalesce(started_at, now()) ELSE "
+			"started_at END, completed_at = CASE WHEN $2 = 'COMPLETED' THEN coalesce(completed_at, now()) ELSE completed_at END, "
+			"validated_at = "
+			"CASE WHEN $2 = 'VALIDATED' THEN coalesce(validated_at, now()) ELSE validated_at END, updated_at = "
+			"pg_catalog.clock_timestamp() "
+			"WHERE id = $1",
+			2, params, &r, h->err))
 		return app_explain(h->err);
 	pg_result_free(r);
 	return show(h, id);

@@ -103,7 +103,8 @@ int app_explain(struct err *err)
 
 	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0) {
 		err->code = ERR_UNSUPPORTED;
-		snprintf(err->text, sizeof(err->text), "this database has no tables of the demonstration application (public.interventions, public.users, "
+		snprintf(err->text, sizeof(err->text),
+			"this database has no tables of the demonstration application (public.interventions, public.users, "
 			"analytics.*)");
 	} else if (strcmp(state, "23505") == 0) {
 		err->code = ERR_EXISTS;

@@ -280,6 +280,12 @@ static void show_status(struct instance *in, struct simulator *sim, bool termina
 static void print_doors(const struct instance *in)
 {
 	printf("walmill ready\n");
+	if (in->ports[2])
+		printf("  dashboard      http://127.0.0.1:%u/\n", in->ports[2]);
+	if (in->ports[3])
+		printf("  console        http://127.0.0.1:%u/\n", in->ports[3]);
+	if (in->ports[2])
+		printf("  API            http://127.0.0.1:%u/api/docs\n", in->ports[2]);
 	if (in->ports[0])
 		printf("  Connect REST   http://127.0.0.1:%u/connectors\n", in->ports[0]);
 	if (in->ports[1])

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The live stream against what the tables really are: readers that fold snapshots and deltas, come back with their last id, read slowly, and
-live through restarts, while a writer changes rows.
+"""The live stream against what the tables really are: readers that fold snapshots and deltas, come back with their last id, read slowly,
+and live through restarts, while a writer changes rows.
 
 Usage: live_stream.py WALMILL [SEED]
-Every source transaction keeps sums over the three tables in step (each row is on the map, is counted in its day and status, and is open at its
-technician or not), so that a reader's state is checked at every position that the stream names, and in the end against the tables themselves.
+Every source transaction keeps sums over the three tables in step (each row is on the map, is counted in its day and status, and is open
+at its technician or not), so that a reader's state is checked at every position that the stream names, and in the end against the tables
+themselves.
 """
 import http.client
 import json
@@ -128,12 +129,14 @@ def write(pg, stop, seed):
             what, status, tech = rng.random(), rng.choice(("SCHEDULED", "IN_PROGRESS", "COMPLETED", "VALIDATED")), rng.randint(1, 20)
             some = f"(SELECT id FROM interventions ORDER BY hashint8(id + {rng.randint(0, 10**6)}) LIMIT {rng.randint(1, 5)})"
             if what < 0.4:
-                statements.append("INSERT INTO interventions (reference, title, status, planned_at, technician_id, latitude, longitude) VALUES "
-                                  f"('w{seed}-{n}', 't', '{status}', timestamptz '2026-01-01 00:00+00' + interval '{rng.randint(0, 40)} days', "
-                                  f"{tech}, {rng.randint(-80, 80)}.5, {rng.randint(-170, 170)}.25)")
+                day = f"timestamptz '2026-01-01 00:00+00' + interval '{rng.randint(0, 40)} days'"
+                statements.append("INSERT INTO interventions (reference, title, status, planned_at, technician_id, latitude, longitude) "
+                                  f"VALUES ('w{seed}-{n}', 't', '{status}', {day}, {tech}, {rng.randint(-80, 80)}.5, "
+                                  f"{rng.randint(-170, 170)}.25)")
             elif what < 0.85:
-                statements.append(f"UPDATE interventions SET status = '{status}', technician_id = {tech}, latitude = {rng.randint(-80, 80)}, "
-                                  f"planned_at = planned_at + interval '{rng.randint(-2, 2)} days' WHERE id IN {some}")
+                statements.append(f"UPDATE interventions SET status = '{status}', technician_id = {tech}, "
+                                  f"latitude = {rng.randint(-80, 80)}, planned_at = planned_at + "
+                                  f"interval '{rng.randint(-2, 2)} days' WHERE id IN {some}")
             else:
                 statements.append(f"DELETE FROM interventions WHERE id IN {some}")
         try:
@@ -183,7 +186,8 @@ def main():
         begin(pg, walmill)
         stop = threading.Event()
         writers = [threading.Thread(target=write, args=(pg, stop, seed * 10 + i), daemon=True) for i in range(2)]
-        readers = [Reader(walmill), Reader(walmill, leave=5, seed=seed), Reader(walmill, leave=20, seed=seed + 1), Reader(walmill, slow=0.4)]
+        readers = [Reader(walmill), Reader(walmill, leave=5, seed=seed), Reader(walmill, leave=20, seed=seed + 1),
+                   Reader(walmill, slow=0.4)]
         for t in writers + readers:
             t.start()
         time.sleep(SECONDS / 3)
