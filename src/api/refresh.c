@@ -85,7 +85,7 @@ static void compare(void *arg, const struct registry_job *j)
 	if (job_verify(j->job, &v, &lines, &r->error) == 0) {
 		r->compared = true;
 		r->rows = v.rows;
-		r->differed = v.differences;
+		r->differed = v.rows_differed;
 	}
 	buf_release(&lines);
 }

@@ -420,10 +420,10 @@ static int move(struct change *h, int64_t id, const char *to)
 	if (rank(to) == 1 && !was.assigned)
 		return err_set(h->err, ERR_STATE, "an intervention without a technician cannot be started");
 	if (pg_query(h->c,
-			"UPDATE public.interventions SET status = $2, started_at = CASE WHEN $2 = 'IN_PROGRESS' THEN coalesce(started_at, now()) ELSE "
-			"started_at END, completed_at = CASE WHEN $2 = 'COMPLETED' THEN coalesce(completed_at, now()) ELSE completed_at END, "
+			"UPDATE public.interventions SET status = $2::text, started_at = CASE WHEN $2::text = 'IN_PROGRESS' THEN coalesce(started_at, now()) ELSE "
+			"started_at END, completed_at = CASE WHEN $2::text = 'COMPLETED' THEN coalesce(completed_at, now()) ELSE completed_at END, "
 			"validated_at = "
-			"CASE WHEN $2 = 'VALIDATED' THEN coalesce(validated_at, now()) ELSE validated_at END, updated_at = "
+			"CASE WHEN $2::text = 'VALIDATED' THEN coalesce(validated_at, now()) ELSE validated_at END, updated_at = "
 			"pg_catalog.clock_timestamp() "
 			"WHERE id = $1",
 			2, params, &r, h->err))

@@ -166,7 +166,9 @@ void job_history(struct job *j, struct job_history *ret);
 struct job_verdict {
 	bool equal;
 	lsn_t cut;
-	uint64_t rows, differences;
+	uint64_t rows;
+	uint64_t differences;      /* lines: a row that is there but different has two */
+	uint64_t rows_differed;    /* by key */
 	int64_t held_us;
 };
 int job_verify(struct job *j, struct job_verdict *ret, struct buf *into, struct err *err) WM_MUST_USE;

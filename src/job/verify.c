@@ -269,11 +269,13 @@ static int parse_row(struct comparison *c, const struct pg_result *r, uint32_t r
 	return 0;
 }
 
-static void show(struct comparison *c, char sign, const struct pg_result *r, uint32_t row)
+/* again: the key is shown once more, with what it should be. */
+static void show(struct comparison *c, char sign, bool again, const struct pg_result *r, uint32_t row)
 {
 	uint32_t i;
 
 	c->verdict->differences++;
+	c->verdict->rows_differed += !again;
 	if (c->verdict->differences > SHOWN_MAX)
 		return;
 	buf_printf(c->into, "%c %.*s (", sign, (int)c->target.table.len, (const char *)c->target.table.ptr);
@@ -310,21 +312,21 @@ static int read_side(struct comparison *c, struct pg_conn *conn, bool query, boo
 			e = kv_find(&c->rows, buf_view(&key));
 			if (query && report_missing) {
 				if (e)
-					show(c, '-', r, i);
+					show(c, '-', false, r, i);
 			} else if (query) {
 				c->verdict->rows++;
 				e = kv_put(&c->rows, buf_view(&key));
 				if (e->value)
-					show(c, '?', r, i); /* two rows of one key in the query itself */
+					show(c, '?', false, r, i); /* two rows of one key in the query itself */
 				else
 					e->value = blob_new(buf_view(&stored));
 			} else if (!e) {
-				show(c, '+', r, i);
+				show(c, '+', false, r, i);
 			} else {
 				bool same = view_eq(blob_view(e->value), buf_view(&stored));
 
 				if (!same)
-					show(c, '+', r, i);
+					show(c, '+', true, r, i);
 				if (same) {
 					blob_drop(e->value);
 					kv_remove(&c->rows, e);
