@@ -1,38 +1,22 @@
 /* Jobs: the list, and one with its plan, state, checkpoint, SQL and exceptions. */
 import { signal } from "@preact/signals";
 import type { ComponentType, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { bytes, duration, num, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { navigate, query, setQuery } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, confirmation, Copy, Empty, ErrorBox, now, Skeleton, State, When } from "../ui/bits.tsx";
+import { Followed } from "./history.tsx";
 import { byTrouble, type Job, type JobDetail } from "./model.ts";
-import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction } from "./parts.tsx";
+import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction, useRate } from "./parts.tsx";
 import type { Column } from "../ui/table.tsx";
 import type DagType from "./dag.tsx";
 
 const rows = rowsOf<Job>("jobs");
 type DagProps = Parameters<typeof DagType>[0];
 const dag = signal<ComponentType<DagProps> | null>(null);
-
-/* Rows a second: the server's, or what the counter did between two looks. */
-function useRate(count: number | undefined, given: number | undefined): number | undefined {
-	const last = useRef<{ n: number; at: number } | null>(null);
-	const [r, set] = useState<number | undefined>(undefined);
-	useEffect(() => {
-		if (count === undefined) return;
-		const at = Date.now(),
-			l = last.current;
-		if (!l) last.current = { n: count, at };
-		else if (at - l.at > 900) {
-			set(Math.max(0, ((count - l.n) * 1000) / (at - l.at)));
-			last.current = { n: count, at };
-		}
-	}, [count, Math.floor(now.value / 1000)]);
-	return given ?? r;
-}
 
 const columns = (): Column<Job>[] => [
 	{
@@ -221,6 +205,18 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 					{j.tables && <Fact name={w.targets}>{j.tables.join(", ")}</Fact>}
 				</div>
 			</Card>
+			<div class="cols2">
+				<Card>
+					<Followed name={w.written} value={written} show={(n) => rate(n ?? undefined)} />
+				</Card>
+				<Card>
+					<Followed
+						name={w.freshness}
+						value={j.lagMs}
+						show={(n) => (n === null || n === undefined ? "–" : duration(n / 1000))}
+					/>
+				</Card>
+			</div>
 			<Tabs tabs={tabs} label={j.name} />
 			{tab === "plan" && d.data && (
 				<Card title={w.plan} flush>

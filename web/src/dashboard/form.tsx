@@ -4,14 +4,7 @@ import { useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { Problem, request } from "../lib/api.ts";
 import { Button, Dialog, ErrorBox, toast } from "../ui/bits.tsx";
-import type { Intervention } from "./data.ts";
-
-export interface User {
-	id: number;
-	fullName: string;
-	email: string;
-	role: string;
-}
+import type { Intervention, User } from "./data.ts";
 
 interface FieldProps {
 	name: string;

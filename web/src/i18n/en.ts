@@ -67,6 +67,8 @@ export const en = {
 		csv: "Export CSV",
 	},
 	word: {
+		lastMinutes: "last 2 minutes",
+		largest: "largest",
 		loading: "Loading",
 		error: "Error",
 		none: "None",
@@ -306,6 +308,8 @@ export const en = {
 	},
 	connector: {
 		title: "Connectors",
+		throughput: "Throughput",
+		walCard: "WAL kept for the slot",
 		slot: "Slot",
 		publication: "Publication",
 		confirmed: "Confirmed LSN",

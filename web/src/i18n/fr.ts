@@ -68,6 +68,8 @@ export const fr = {
 		csv: "Exporter en CSV",
 	},
 	word: {
+		lastMinutes: "2 dernières minutes",
+		largest: "maximum",
 		loading: "Chargement",
 		error: "Erreur",
 		none: "Aucun",
@@ -307,6 +309,8 @@ export const fr = {
 	},
 	connector: {
 		title: "Connecteurs",
+		throughput: "Débit",
+		walCard: "WAL gardé pour le slot",
 		slot: "Slot",
 		publication: "Publication",
 		confirmed: "LSN confirmé",
