@@ -79,7 +79,8 @@ static struct buf *text_new(struct view v)
 	struct buf *b = mem_alloc(sizeof(*b) + v.len);
 
 	*b = (struct buf){.ptr = (uint8_t *)(b + 1), .len = v.len};
-	memcpy(b + 1, v.ptr, v.len);
+	if (v.len)
+		memcpy(b + 1, v.ptr, v.len);
 	return b;
 }
 
