@@ -21,8 +21,9 @@ struct simulator {
 };
 
 /*
- * What happens to interventions, with how many chances of 100. Each is one statement, so one transaction; some touch nothing. New ones stand
- * near one that is there, so that the map's streets fill and its water does not, and are planned for the last twelve days and the next two.
+ * What happens to interventions, with how many chances of 100. Each is one statement, so one transaction; some touch nothing. New ones
+ * stand near one that is there, so that the map's streets fill and its water does not, and are planned for the last twelve days and the
+ * next two.
  */
 static const struct {
 	int chances;
@@ -53,8 +54,8 @@ static const struct {
 };
 
 /*
- * The last fortnight, once: the loaded rows are of years ago, and a dashboard of today would begin empty. The older the day the more of it is
- * done; weekends are quiet. One transaction, so analytics show all of it or nothing.
+ * The last fortnight, once: the loaded rows are of years ago, and a dashboard of today would begin empty. The older the day the more of it
+ * is done; weekends are quiet. One transaction, so analytics show all of it or nothing.
  */
 static const char history[] =
 	"INSERT INTO public.interventions (reference, title, description, status, planned_at, started_at, completed_at, validated_at, "

@@ -1,4 +1,4 @@
-/* What a figure did while the page was open: the last two minutes, a value a second, as a line. */
+/* What a figure did while the page was open: the last minute, a value a second, as a line. */
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { now } from "../ui/bits.tsx";
@@ -6,7 +6,7 @@ import { paused } from "../lib/stream.ts";
 import { Sparkline } from "../ui/svg.tsx";
 import { t } from "../i18n/index.ts";
 
-const KEPT = 120;
+const KEPT = 60;
 
 export function useHistory(value: number | null | undefined): (number | null)[] {
 	const [list, set] = useState<(number | null)[]>([]);
@@ -24,7 +24,7 @@ interface Props {
 	show: (n: number | null | undefined) => string;
 }
 
-/* A figure with its line; wide enough for two minutes from the start, so that the line grows from the right. */
+/* A figure with its line; wide enough for a minute from the start, so that the line grows from the right. */
 export function Followed({ name, value, show }: Props): JSX.Element {
 	const list = useHistory(value);
 	const top = list.reduce<number>((a, b) => Math.max(a, b ?? 0), 0);
