@@ -240,7 +240,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 				</Card>
 			)}
 			<Card>
-				<div class="facts-grid">
+				<div class="facts">
 					<Fact name={w.freshness}>{j.lagMs === null ? "–" : duration(j.lagMs / 1000)}</Fact>
 					<Fact name={w.read}>
 						{rate(read)} <span class="muted">{num(j.rowsRead)}</span>

@@ -64,7 +64,10 @@ export function EditDialog({
 	const [busy, setBusy] = useState(false);
 	const at = (name: keyof typeof v) => ({
 		value: v[name],
-		onInput: (e: { currentTarget: { value: string } }) => set({ ...v, [name]: e.currentTarget.value }),
+		onInput: (e: { currentTarget: { value: string } }) => {
+			const value = e.currentTarget.value;
+			set((old) => ({ ...old, [name]: value }));
+		},
 	});
 	const wrong = (name: string) =>
 		(error instanceof Problem ? error.field(name) : undefined) ?? (missing.includes(name) ? t().list.missing : undefined);
