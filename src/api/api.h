@@ -13,11 +13,17 @@
 #include "kafka/kafka.h"
 #include "live/live.h"
 
+struct app;
+struct refreshes;
+
 struct api {
 	struct registry *registry;
 	struct log *log;
 	struct kafka *kafka;        /* or NULL */
 	struct live *live;
+	struct app *app;
+	struct refreshes *refreshes;
+	struct feed *feed;          /* of interventions; feed.c */
 	struct io *io;
 	struct logger *logger;      /* its level can be changed from Connect's face */
 	const char *version;        /* of walmill */
@@ -36,6 +42,7 @@ struct api {
 void api_connect(void *api, const struct http_request *r, struct http_response *out);   /* 8083 */
 void api_jobs(void *api, const struct http_request *r, struct http_response *out);      /* 8081 */
 void api_console(void *api, const struct http_request *r, struct http_response *out);   /* 8085: /api/..., and the two above mounted */
+void api_app(void *api, const struct http_request *r, struct http_response *out);       /* 8080: /api/..., pages, and health */
 void api_health(void *api, const struct http_request *r, struct http_response *out);    /* 8080: /livez /readyz /metrics */
 
 /* What of the jobs listener is about topics; false when it is not. */
@@ -45,6 +52,11 @@ bool api_topics(const struct api *api, const struct http_request *r, struct http
 bool api_stream(const struct api *api, const struct http_request *r, struct http_response *out);
 /* What the stream carries; api must outlive it. Before live_start. */
 void api_stream_topics(struct api *api);
+
+/* feed.c: which interventions have changed, for the live stream. On its thread. */
+struct feed *feed_new(const struct api *api);
+void feed_free(struct feed *f);
+void feed_interventions(void *feed, bool first, struct buf *rows, struct buf *gone);
 
 /* Connect's error body: {"error_code":n,"message":...}. The status follows the error's code. */
 void api_error(struct http_response *out, const struct err *err);

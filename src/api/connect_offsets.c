@@ -92,6 +92,17 @@ static void read_partition(struct js_reader *js, struct altered *a)
 	}
 }
 
+/* Not -1, 1.5 or 1e3. */
+static bool is_whole(struct view number)
+{
+	size_t i;
+
+	for (i = 0; i < number.len; i++)
+		if (number.ptr[i] < '0' || number.ptr[i] > '9')
+			return false;
+	return number.len > 0 && number.len <= 20;
+}
+
 static void read_offset(struct js_reader *js, struct altered *a)
 {
 	static const char *const names[] = {"lsn_proc", "lsn_commit", "lsn"};
@@ -104,7 +115,7 @@ static void read_offset(struct js_reader *js, struct altered *a)
 
 			if (!view_is(t.key, names[i]))
 				continue;
-			if (t.kind != JS_NUMBER || t.text.len > 20 || strspn((const char *)t.text.ptr, "0123456789") < t.text.len) {
+			if (t.kind != JS_NUMBER || !is_whole(t.text)) {
 				a->fault = "an LSN is a whole number of bytes";
 				continue;
 			}

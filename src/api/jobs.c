@@ -201,10 +201,14 @@ static const struct route routes[] = {
 
 void api_jobs(void *arg, const struct http_request *r, struct http_response *out)
 {
-	struct call c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
+	struct http_request plain = *r;
+	struct call c = {.api = arg, .r = &plain, .out = out, .arena = ARENA_INIT};
 
 	if (api_topics(arg, r, out))
 		return;
+	/* Flink's own client names the version of the API, people and pages do not */
+	if (strncmp(r->path, "/v1/", 4) == 0)
+		plain.path += 3;
 	/* to a JobManager another method's path is one that it does not have */
 	if (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c) != ROUTE_ANSWERED) {
 		out->allow = NULL;

@@ -75,6 +75,7 @@ void api_stream_topics(struct api *api)
 
 	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		live_add_table(api->live, &tables[i]);
+	live_add_feed(api->live, "interventions", "id", feed_interventions, api->feed);
 	live_add_list(api->live, "freshness", "job", list_freshness, api);
 	live_add_list(api->live, "health", "name", list_checks, api);
 	live_add_list(api->live, "connectors", "name", list_connectors, api);

@@ -13,6 +13,7 @@ struct csv {
 	text_fill_fn fill;
 	void *arg;
 	char separator;
+	bool literal_quotes;
 	size_t fields_max;
 	uint8_t *in;             /* CHUNK bytes */
 	size_t in_pos, in_len;
@@ -33,6 +34,7 @@ struct csv *csv_new(text_fill_fn fill, void *arg, const struct csv_options *opts
 	c->fill = fill;
 	c->arg = arg;
 	c->separator = opts ? opts->separator : 0;
+	c->literal_quotes = opts && opts->literal_quotes;
 	c->fields_max = opts && opts->fields_max ? opts->fields_max : 1000;
 	c->bytes = BUF_INIT(opts && opts->record_max ? opts->record_max : 1 << 20);
 	c->in = mem_alloc(CHUNK);
@@ -211,7 +213,7 @@ static void read_record(struct csv *c, uint64_t line)
 	c->n = 0;
 	while (again && !c->failed.code) {
 		size_t from = c->bytes.len;
-		bool quoted = more(c) && c->in[c->in_pos] == '"';
+		bool quoted = more(c) && c->in[c->in_pos] == '"' && !c->literal_quotes;
 
 		if (quoted) {
 			c->in_pos++;

@@ -61,6 +61,7 @@ int text_fill_file(void *arg, void *ptr, size_t len, size_t *ret_len, struct err
 
 struct csv_options {
 	char separator;      /* 0: the commonest of , ; and tab in the first line */
+	bool literal_quotes; /* a quote is a character like any other, no field is quoted */
 	size_t record_max;   /* bytes of all fields of a record; 0: 1 MiB */
 	size_t fields_max;   /* 0: 1,000 */
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/app.h"
 #include "base/mem.h"
 
 enum { STREAM_READERS_MAX = 128 };
@@ -95,6 +96,10 @@ static void open_live(struct instance *in)
 		.target = *settings_text(in->cli->settings, SET_TARGET) ? in->target : in->source};
 
 	in->live = in->api.live = live_new(&o);
+	in->api.app = app_new(&(struct app_options){.io = io_system(), .source = in->source, .target = o.target,
+		.timezone = settings_text(in->cli->settings, SET_JOB_TIMEZONE)});
+	in->api.refreshes = refreshes_new();
+	in->api.feed = feed_new(&in->api);
 	api_stream_topics(&in->api);
 }
 
@@ -248,7 +253,7 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	if (listen_on(in, SET_CONNECT_LISTEN, api_connect, &in->ports[0], err))
 		return -1;
 	name_worker(in, in->ports[0]);
-	return listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_health, &in->ports[2], err) ||
+	return listen_on(in, SET_JOBS_LISTEN, api_jobs, &in->ports[1], err) || listen_on(in, SET_API_LISTEN, api_app, &in->ports[2], err) ||
 			listen_on(in, SET_CONSOLE_LISTEN, api_console, &in->ports[3], err)
 		? -1
 		: 0;
@@ -263,9 +268,12 @@ void instance_stop(struct instance *in)
 	/* listeners first, so that nobody asks about what is going away; jobs before connectors before the log */
 	for (i = 0; i < in->nservers; i++)
 		http_server_stop(in->servers[i]);
+	refreshes_free(in->api.refreshes);
 	kafka_stop(in->kafka);
 	registry_close(in->registry);
 	live_free(in->live);
+	feed_free(in->api.feed);
+	app_free(in->api.app);
 	log_close(in->log);
 	logger_free(in->logger);
 	pg_params_release(&in->source);

@@ -4,12 +4,13 @@
 #include "base/js.h"
 #include "base/mem.h"
 #include "cli/load_copy.h"
+#include "cli/load_rest.h"
 #include "cli/load_source.h"
 #include "model/datetime.h"
 
 enum { PROGRESS_ROWS = 1000 };
 
-static const struct load_dataset *const datasets[] = {&load_nyc311};
+static const struct load_dataset *const datasets[] = {&load_nyc311, &load_chicago, &load_datagouv};
 
 static const char *const skip_texts[] = {
 	[LOAD_TAKEN] = "taken",
@@ -73,19 +74,31 @@ static int rejects_open(struct rejects *r, struct io *io, const char *path, stru
 }
 
 /* The key comes from the file: quoted, and not longer than a key can sensibly be. */
-static int rejects_put(struct rejects *r, uint64_t line, struct view key, enum load_skip why, struct err *err)
+static void put_quoted(struct buf *b, struct view v, size_t most)
 {
 	size_t i;
 
+	buf_putc(b, '"');
+	for (i = 0; i < v.len && i < most; i++) {
+		if (v.ptr[i] == '"')
+			buf_putc(b, '"');
+		buf_u8(b, v.ptr[i]);
+	}
+	buf_putc(b, '"');
+}
+
+static int rejects_put(struct rejects *r, uint64_t line, struct view key, struct view why, struct err *err)
+{
 	if (!r->file)
 		return 0;
-	buf_printf(&r->out, "%llu,\"", (unsigned long long)line);
-	for (i = 0; i < key.len && i < 100; i++) {
-		if (key.ptr[i] == '"')
-			buf_putc(&r->out, '"');
-		buf_u8(&r->out, key.ptr[i]);
-	}
-	buf_printf(&r->out, "\",%s\n", load_skip_text(why));
+	buf_printf(&r->out, "%llu,", (unsigned long long)line);
+	put_quoted(&r->out, key, 100);
+	buf_putc(&r->out, ',');
+	if (why.len && (memchr(why.ptr, ',', why.len) || memchr(why.ptr, '"', why.len) || memchr(why.ptr, '\n', why.len)))
+		put_quoted(&r->out, why, 500);
+	else
+		buf_putv(&r->out, why);
+	buf_putc(&r->out, '\n');
 	return r->out.len < 64 << 10 ? 0 : rejects_flush(r, err);
 }
 
@@ -96,7 +109,8 @@ struct run {
 	const struct load_options *opts;
 	struct load_context ctx;
 	struct load_source *source;
-	struct load_copy *copy;    /* NULL in a dry run */
+	struct load_copy *copy;    /* one of the two, or none in a dry run */
+	struct load_rest *rest;
 	struct rejects rejects;
 	struct load_report *report;
 };
@@ -110,11 +124,22 @@ static int take(struct run *r, struct load_record *record, struct err *err)
 		skip = r->set->map(&r->ctx, record->values, &row);
 	if (skip) {
 		r->report->skipped[skip]++;
-		return rejects_put(&r->rejects, record->line, record->values[0], skip, err);
+		return rejects_put(&r->rejects, record->line, record->values[0], view_str(load_skip_text(skip)), err);
 	}
 	r->ctx.repairs[LOAD_REPAIR_ENCODING] += record->recoded != 0;
 	r->report->taken++;
+	if (r->rest)
+		return load_rest_put(r->rest, &row, record->line, err);
 	return r->copy ? load_copy_put(r->copy, &row, err) : 0;
+}
+
+static int refused(void *arg, uint64_t line, struct view reference, struct view why, struct err *err)
+{
+	struct run *r = arg;
+
+	r->report->skipped[LOAD_SKIP_REFUSED]++;
+	r->report->taken--;
+	return rejects_put(&r->rejects, line, reference, why, err);
 }
 
 static int take_all(struct run *r, struct err *err)
@@ -135,6 +160,8 @@ static int take_all(struct run *r, struct err *err)
 		if (r->opts->progress && r->report->read % PROGRESS_ROWS == 0)
 			r->opts->progress(r->opts->progress_arg, r->report->read, load_source_pos(r->source), load_source_size(r->source));
 	}
+	if (r->rest && load_rest_finish(r->rest, &r->report->inserted, &r->report->updated, err))
+		return -1;
 	if (r->rejects.file && rejects_flush(&r->rejects, err))
 		return -1;
 	return r->copy ? load_copy_finish(r->copy, &r->report->inserted, &r->report->updated, err) : 0;
@@ -147,20 +174,25 @@ int load_run(struct io *io, const struct load_dataset *set, const struct load_op
 	int rc = -1;
 
 	memset(ret, 0, sizeof(*ret));
+	if (load_source_open(io, opts->path, set, &r.source, err))
+		goto out;
+	r.set = set = load_source_set(r.source);
+	r.ctx.day_first = set->day_first;
 	r.ctx.zone = tz_open(zones, set->zone, err);
 	if (!r.ctx.zone)
-		goto out;
-	if (load_source_open(io, opts->path, set, &r.source, err))
 		goto out;
 	ret->layout = load_source_layout(r.source);
 	if (rejects_open(&r.rejects, io, opts->rejects, err))
 		goto out;
 	if (opts->target && load_copy_begin(opts->target, set->user_domain, &r.copy, err))
 		goto out;
+	if (opts->rest)
+		r.rest = load_rest_new(opts->rest, set->user_domain, refused, &r);
 	rc = take_all(&r, err);
 	memcpy(ret->repaired, r.ctx.repairs, sizeof(ret->repaired));
 out:
 	load_copy_close(r.copy);
+	load_rest_free(r.rest);
 	io_close(r.rejects.file);
 	buf_release(&r.rejects.out);
 	load_source_close(r.source);

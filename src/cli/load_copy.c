@@ -23,11 +23,16 @@ static const char begin_sql[] =
 	" assignment_mode varchar(20), planned_us bigint, started_us bigint, completed_us bigint, technician varchar(120),"
 	" latitude numeric(9,6), longitude numeric(9,6)) ON COMMIT DROP";
 
+/* What stands before the @ of a technician's address: letters and digits of the name without their accents, all else a hyphen. Names that
+ * differ in nothing else are one user. */
+#define CODE(name) \
+	"trim('-' from regexp_replace(translate(lower(" name "), 'àâäáçéèêëíîïñóôöúùûüÿ', 'aaaaceeeeiiinooouuuuy'), '[^a-z0-9]+', '-', 'g'))"
+
 /* $1: the domain of the users' addresses */
 static const char users_sql[] =
 	"INSERT INTO public.users (email, full_name, role)"
-	" SELECT DISTINCT ON (lower(technician)) lower(technician) || '@' || $1, technician, 'TECH'"
-	" FROM pg_temp.walmill_load WHERE technician IS NOT NULL ORDER BY lower(technician), seq"
+	" SELECT DISTINCT ON (" CODE("technician") ") " CODE("technician") " || '@' || $1, technician, 'TECH'"
+	" FROM pg_temp.walmill_load WHERE technician IS NOT NULL ORDER BY " CODE("technician") ", seq"
 	" ON CONFLICT (email) DO NOTHING";
 
 #define AT(column) "timestamptz '2000-01-01 00:00+00' + " column " * interval '1 microsecond'"
@@ -41,7 +46,7 @@ static const char upsert_sql[] =
 	"  INSERT INTO public.interventions AS i (reference, " MAPPED ")"
 	"  SELECT l.reference, l.title, l.description, l.status, l.assignment_mode, " AT("l.planned_us") ", " AT("l.started_us") ", "
 	AT("l.completed_us") ", NULL::timestamptz, u.id, l.latitude, l.longitude"
-	"  FROM latest l LEFT JOIN public.users u ON u.email = lower(l.technician) || '@' || $1 ORDER BY l.seq"
+	"  FROM latest l LEFT JOIN public.users u ON u.email = " CODE("l.technician") " || '@' || $1 ORDER BY l.seq"
 	"  ON CONFLICT (lower(reference)) DO UPDATE SET (" MAPPED ", updated_at) ="
 	"   (excluded.title, excluded.description, excluded.status, excluded.assignment_mode, excluded.planned_at, excluded.started_at,"
 	"    excluded.completed_at, excluded.validated_at, excluded.technician_id, excluded.latitude, excluded.longitude, now())"

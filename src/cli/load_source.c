@@ -23,6 +23,7 @@ struct load_source {
 	struct json_cutter *json;
 	int *column_of;           /* CSV: of each header field its column, or -1 */
 	size_t header_fields;
+	unsigned lines_before;    /* the header */
 	bool found[LOAD_COLUMNS_MAX];
 	const char *layout;
 };
@@ -60,7 +61,7 @@ static int require_columns(const struct load_source *s, const char *path, struct
 	size_t i;
 
 	for (i = 0; i < s->set->n_columns; i++) {
-		if (!(s->set->required & 1u << i) || s->found[i])
+		if (!(s->set->required & LOAD_NEEDS(i)) || s->found[i])
 			continue;
 		err_set(err, ERR_INVALID, "\"%s\" is not %s: it has no column \"%.*s\"", path, s->set->title,
 			(int)strcspn(s->set->columns[i], "|"), s->set->columns[i]);
@@ -69,14 +70,126 @@ static int require_columns(const struct load_source *s, const char *path, struct
 	return 0;
 }
 
-static int open_csv(struct load_source *s, const char *path, struct err *err)
+/* A name that is not UTF-8 is read as Windows-1252, as values are. */
+static struct view clean_name(struct view name, struct arena *a)
+{
+	struct buf b = BUF_INIT(1 << 16);
+
+	if (text_utf8_valid(name))
+		return name;
+	text_put_cp1252(&b, name);
+	name = arena_view(a, buf_view(&b));
+	buf_release(&b);
+	return name;
+}
+
+/* Whether all that a kind of file needs is among the names. */
+static bool fits(const struct load_dataset *set, const struct view *names, size_t n)
+{
+	uint64_t missing = set->required;
+	size_t i;
+
+	for (i = 0; i < n && missing; i++) {
+		int c = find_column(set, names[i]);
+
+		if (c >= 0)
+			missing &= ~LOAD_NEEDS(c);
+	}
+	return !missing;
+}
+
+static const struct load_dataset *kind_of(const struct load_dataset *set, const struct view *names, size_t n)
+{
+	while (set && !fits(set, names, n))
+		set = set->next;
+	return set;
+}
+
+/* ---- looking for the header ---- */
+
+enum { HEAD_MAX = 32 << 10, HEAD_LINES = 8, NAMES_MAX = 400 };
+
+struct head {
+	uint8_t bytes[HEAD_MAX];
+	size_t len;
+	struct arena arena;
+};
+
+struct piece {
+	const uint8_t *ptr;
+	size_t len;
+};
+
+static int fill_piece(void *arg, void *ptr, size_t len, size_t *ret_len, struct err *err)
+{
+	struct piece *p = arg;
+
+	*ret_len = len < p->len ? len : p->len;
+	memcpy(ptr, p->ptr, *ret_len);
+	p->ptr += *ret_len;
+	p->len -= *ret_len;
+	return 0;
+}
+
+/* The kind of file whose header this line is, were its fields parted by that character; or NULL. */
+static const struct load_dataset *kind_of_line(
+	const struct load_dataset *set, struct head *h, const uint8_t *line, size_t len, char separator)
+{
+	struct piece piece = {line, len};
+	struct csv *csv = csv_new(fill_piece, &piece, &(struct csv_options){.separator = separator, .record_max = HEAD_MAX});
+	struct view names[NAMES_MAX];
+	struct csv_record record;
+	struct err ignored = ERR_INIT;
+	size_t i, n = 0;
+
+	if (csv_next(csv, &record, &ignored) > 0)
+		for (n = record.n < NAMES_MAX ? record.n : NAMES_MAX, i = 0; i < n; i++)
+			names[i] = clean_name(record.fields[i], &h->arena);
+	set = n ? kind_of(set, names, n) : NULL;
+	csv_free(csv);
+	return set;
+}
+
+/*
+ * Sets the kind, where the header begins and what parts its fields. What is not found leaves the first line to be the header of the first
+ * kind, so that the error says what is missing there.
+ */
+static void find_header(struct load_source *s, struct head *h, char *ret_separator)
+{
+	static const char separators[] = ",;\t";
+	const uint8_t *line = h->bytes, *end = h->bytes + h->len;
+	unsigned i, k;
+
+	for (i = 0; i < HEAD_LINES && line < end; i++) {
+		const uint8_t *nl = memchr(line, '\n', (size_t)(end - line));
+		size_t len = nl ? (size_t)(nl - line) : (size_t)(end - line);
+
+		for (k = 0; separators[k]; k++) {
+			const struct load_dataset *kind = kind_of_line(s->set, h, line, len, separators[k]);
+
+			if (!kind)
+				continue;
+			s->set = kind;
+			s->lines_before = i;
+			s->input.off = (uint64_t)(line - h->bytes);
+			*ret_separator = separators[k];
+			return;
+		}
+		line += len + (nl != NULL);
+	}
+}
+
+static int open_csv(struct load_source *s, struct head *h, const char *path, struct err *err)
 {
 	struct csv_record header;
+	char separator = 0;
 	bool api = false;
 	size_t i;
 	int rc;
 
-	s->csv = csv_new(text_fill_file, &s->input, &(struct csv_options){.record_max = RECORD_MAX});
+	find_header(s, h, &separator);
+	s->csv = csv_new(text_fill_file, &s->input,
+		&(struct csv_options){.record_max = RECORD_MAX, .separator = separator, .literal_quotes = s->set->literal_quotes});
 	rc = csv_next(s->csv, &header, err);
 	if (rc < 0)
 		return err_context(err, "%s", path);
@@ -85,7 +198,7 @@ static int open_csv(struct load_source *s, const char *path, struct err *err)
 	s->header_fields = header.n;
 	s->column_of = mem_alloc(header.n * sizeof(*s->column_of));
 	for (i = 0; i < header.n; i++) {
-		int c = find_column(s->set, header.fields[i]);
+		int c = find_column(s->set, clean_name(header.fields[i], &h->arena));
 
 		if (c >= 0 && memchr(header.fields[i].ptr, '_', header.fields[i].len))
 			api = true;
@@ -100,41 +213,73 @@ static int open_csv(struct load_source *s, const char *path, struct err *err)
 	return 0;
 }
 
-/* The first byte that is not blank tells JSON from CSV. */
-static int look(struct io_file *f, bool *ret_json, struct err *err)
-{
-	uint8_t head[256];
-	size_t n, i;
+/* ---- JSON: the first object tells ---- */
 
-	if (io_read(f, 0, head, sizeof(head), &n, err))
-		return -1;
-	for (i = 0; i < n && (head[i] <= ' ' || head[i] >= 0x80); i++)
-		;
-	*ret_json = i < n && (head[i] == '[' || head[i] == '{');
+static int open_json(struct load_source *s, struct head *h, struct err *err)
+{
+	struct view names[NAMES_MAX], text;
+	const struct load_dataset *kind;
+	struct piece piece = {h->bytes, h->len};
+	struct json_cutter *cutter = json_cutter_new(fill_piece, &piece, HEAD_MAX);
+	struct err ignored = ERR_INIT;
+	struct js_reader r;
+	struct js_token t;
+	uint64_t line;
+	size_t n = 0;
+
+	if (s->set->next && json_cutter_next(cutter, &text, &line, &ignored) > 0) {
+		js_reader_init(&r, text, 0);
+		js_next(&r, &t);
+		while (n < NAMES_MAX && js_next(&r, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
+			names[n++] = js_unescape(&h->arena, t.key, t.key_escaped);
+			js_skip(&r, &t);
+		}
+		kind = kind_of(s->set, names, n);
+		if (kind)
+			s->set = kind;
+	}
+	json_cutter_free(cutter);
+	s->json = json_cutter_new(text_fill_file, &s->input, RECORD_MAX);
+	s->layout = s->set->layout(s->found, 0, LOAD_API_JSON);
 	return 0;
+}
+
+/* The first byte that is not blank tells JSON from CSV. */
+static bool looks_like_json(const struct head *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->len && (h->bytes[i] <= ' ' || h->bytes[i] >= 0x80); i++)
+		;
+	return i < h->len && (h->bytes[i] == '[' || h->bytes[i] == '{');
 }
 
 int load_source_open(struct io *io, const char *path, const struct load_dataset *set, struct load_source **ret, struct err *err)
 {
 	struct load_source *s = mem_zalloc(sizeof(*s));
+	struct head *h = mem_zalloc(sizeof(*h));
+	int rc = -1;
 
 	wm_assert(set->n_columns <= LOAD_COLUMNS_MAX);
 	s->set = set;
-	if (io_open(io, path, IO_READ, &s->input.file, err))
-		goto fail;
-	if (io_size(s->input.file, &s->size, err) || look(s->input.file, &s->is_json, err))
-		goto fail;
-	if (s->is_json) {
-		s->json = json_cutter_new(text_fill_file, &s->input, RECORD_MAX);
-		s->layout = set->layout(s->found, 0, LOAD_API_JSON);
-	} else if (open_csv(s, path, err)) {
-		goto fail;
+	h->arena = ARENA_INIT;
+	if (io_open(io, path, IO_READ, &s->input.file, err) || io_size(s->input.file, &s->size, err) ||
+		io_read(s->input.file, 0, h->bytes, sizeof(h->bytes), &h->len, err))
+		goto out;
+	s->is_json = looks_like_json(h);
+	rc = s->is_json ? open_json(s, h, err) : open_csv(s, h, path, err);
+	if (rc == 0 && s->set->refused) {
+		rc = err_set(err, ERR_UNSUPPORTED, "\"%s\" cannot be loaded: %s", path, s->set->refused);
+		err_detail(err, "It is of the kind: %s.", s->set->title);
 	}
-	*ret = s;
-	return 0;
-fail:
-	load_source_close(s);
-	return -1;
+out:
+	arena_release(&h->arena);
+	mem_free(h);
+	if (rc)
+		load_source_close(s);
+	else
+		*ret = s;
+	return rc;
 }
 
 void load_source_close(struct load_source *s)
@@ -146,6 +291,11 @@ void load_source_close(struct load_source *s)
 	io_close(s->input.file);
 	mem_free(s->column_of);
 	mem_free(s);
+}
+
+const struct load_dataset *load_source_set(const struct load_source *s)
+{
+	return s->set;
 }
 
 const char *load_source_layout(const struct load_source *s)
@@ -188,7 +338,7 @@ static int next_csv(struct load_source *s, struct arena *a, struct load_record *
 
 	if (rc <= 0)
 		return rc;
-	ret->line = record.line;
+	ret->line = record.line + s->lines_before;
 	ret->skip = record.n == s->header_fields ? LOAD_TAKEN : LOAD_SKIP_FIELDS;
 	for (i = 0; i < record.n && i < s->header_fields; i++)
 		if (s->column_of[i] >= 0)

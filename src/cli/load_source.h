@@ -12,11 +12,17 @@
 
 struct load_source;
 
-/* ERR_NOT_FOUND without the file, ERR_INVALID when a required column is not in it. */
+/*
+ * Which of the data set's kinds the file is (set, set->next and so on) is told by its header, which may stand behind a few lines of other
+ * text, or by the keys of its first object. ERR_NOT_FOUND without the file, ERR_INVALID when a required column is not in
+ * it, or when files of
+ * its kind are not loaded.
+ */
 int load_source_open(struct io *io, const char *path, const struct load_dataset *set, struct load_source **ret,
 	struct err *err) WM_MUST_USE;
 void load_source_close(struct load_source *s);  /* NULL is fine */
 
+const struct load_dataset *load_source_set(const struct load_source *s);
 const char *load_source_layout(const struct load_source *s);
 uint64_t load_source_size(const struct load_source *s);  /* bytes of the file */
 uint64_t load_source_pos(const struct load_source *s);   /* bytes read */

@@ -55,14 +55,20 @@ static int month_name(struct scan *s)
 	return s->bad ? 0 : (int)(at - names) / 3 + 1;
 }
 
-/* hh:mm:ss with AM or PM behind it (twelve), or HH:MM:SS with a fraction */
-static void clock_time(struct scan *s, bool twelve, struct civil *c)
+/* How the time behind a date is written. */
+enum clock_form { CLOCK_TWELVE, CLOCK_ISO, CLOCK_SHORT };
+
+/* hh:mm:ss with AM or PM behind it (twelve), HH:MM:SS with a fraction, or the same with the seconds left out (short) */
+static void clock_time(struct scan *s, enum clock_form form, struct civil *c)
 {
+	bool twelve = form == CLOCK_TWELVE;
 	int factor = 100000;
 
 	c->hour = number(s, 1, 2);
 	expect(s, ':');
 	c->minute = number(s, 2, 2);
+	if (form == CLOCK_SHORT && s->ptr == s->end)
+		return;
 	expect(s, ':');
 	c->second = number(s, 2, 2);
 	if (!twelve && accept(s, '.'))
@@ -79,35 +85,44 @@ static void clock_time(struct scan *s, bool twelve, struct civil *c)
 	}
 }
 
-bool load_wall_time(struct view text, int64_t *ret_local_us)
+static enum clock_form date(struct scan *s, bool day_first, struct civil *c)
 {
-	struct scan s = {text.ptr, text.ptr + text.len, false};
-	struct civil c = {.year = 0};
-	char between = ' ';
+	const uint8_t *slash = memchr(s->ptr, '/', s->end - s->ptr < 3 ? (size_t)(s->end - s->ptr) : 3);
 
-	if (text.len > 2 && text.ptr[2] == '/') {
-		c.month = number(&s, 2, 2);
-		expect(&s, '/');
-		c.day = number(&s, 2, 2);
-		expect(&s, '/');
-		c.year = number(&s, 4, 4);
-	} else {
-		c.year = number(&s, 4, 4);
-		if (accept(&s, '-')) {
-			c.month = number(&s, 2, 2);
-			expect(&s, '-');
-			c.day = number(&s, 2, 2);
-			between = 'T';
-		} else {
-			expect(&s, ' ');
-			c.month = month_name(&s);
-			expect(&s, ' ');
-			c.day = number(&s, 1, 2);
-		}
+	if (slash) {
+		int *first = day_first ? &c->day : &c->month, *second = day_first ? &c->month : &c->day;
+
+		*first = number(s, 1, 2);
+		expect(s, '/');
+		*second = number(s, 1, 2);
+		expect(s, '/');
+		c->year = number(s, 4, 4);
+		return day_first ? CLOCK_SHORT : CLOCK_TWELVE;
 	}
+	c->year = number(s, 4, 4);
+	if (accept(s, '-')) {
+		c->month = number(s, 2, 2);
+		expect(s, '-');
+		c->day = number(s, 2, 2);
+		return CLOCK_ISO;
+	}
+	expect(s, ' ');
+	c->month = month_name(s);
+	expect(s, ' ');
+	c->day = number(s, 1, 2);
+	return CLOCK_TWELVE;
+}
+
+bool load_wall_time_of(struct view text, bool day_first, int64_t *ret_local_us)
+{
+	struct scan s = {text.ptr, text.ptr + text.len, !text.len};
+	struct civil c = {.year = 0};
+	enum clock_form form = text.len ? date(&s, day_first, &c) : CLOCK_ISO;
+
 	if (s.ptr < s.end) {
-		expect(&s, between);
-		clock_time(&s, between == ' ', &c);
+		if (form != CLOCK_ISO || !accept(&s, 'T'))
+			expect(&s, ' ');
+		clock_time(&s, form, &c);
 	}
 	if (s.bad || s.ptr != s.end || c.year < 1 || c.month < 1 || c.month > 12 || c.day < 1 || c.day > civil_month_length(c.year, c.month) ||
 		c.hour > 23 || c.minute > 59 || c.second > 59)

@@ -140,6 +140,28 @@ bool http_query_has(const struct http_request *r, const char *name, const char *
 	return w.has;
 }
 
+struct gathered {
+	const char *name;
+	struct http_query_values got;
+};
+
+static enum MHD_Result gather(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct gathered *g = arg;
+
+	if (strcmp(key, g->name) == 0 && value && g->got.n < sizeof(g->got.values) / sizeof(g->got.values[0]))
+		g->got.values[g->got.n++] = value;
+	return MHD_YES;
+}
+
+struct http_query_values http_query_all(const struct http_request *r, const char *name)
+{
+	struct gathered g = {.name = name};
+
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, gather, &g);
+	return g.got;
+}
+
 /* ---- what was sent, for http_segments: kept with the connection, as it comes before there is an exchange ---- */
 
 static void *note_uri(void *arg, const char *uri, struct MHD_Connection *c)

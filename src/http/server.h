@@ -32,6 +32,13 @@ bool http_query_given(const struct http_request *r, const char *name);
 bool http_query_has(const struct http_request *r, const char *name, const char *value);   /* one of several of that name */
 const char *http_header(const struct http_request *r, const char *name);
 
+/* Every value of a parameter that may be repeated, in order; those beyond the eighth are left out. */
+struct http_query_values {
+	const char *values[8];
+	unsigned n;
+};
+struct http_query_values http_query_all(const struct http_request *r, const char *name);
+
 /* An answer that goes on: `next` waits for more and appends it; false = the end. `end` is called once. Both on the connection's thread. */
 struct http_stream {
 	bool (*next)(void *arg, struct buf *into);

@@ -8,6 +8,7 @@
 
 #include "base/js.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "job/registry_int.h"
 #include "stream/log_out.h"
 
@@ -100,14 +101,39 @@ static int any_source(void *arg, const char *want, struct pg_params *ret, struct
 
 /* ---- connectors ---- */
 
+enum { NAME_MAX_CODED = 170 };
+
+/* Files, notes and topics are named after it, with three characters for each that is no letter or digit; none of them may be cut. */
+static int check_name(const char *of, struct view name, struct err *err)
+{
+	struct buf coded = BUF_INIT(1 << 16);
+	size_t i, len;
+
+	for (i = 0; i < name.len; i++)
+		if (name.ptr[i] < ' ' || name.ptr[i] == 0x7f)
+			return err_set(err, ERR_INVALID, "a %s's name may not hold control characters", of);
+	if (name.len && name.len <= NAME_MAX_CODED) {
+		char *text = mem_strndup(name.ptr, name.len);
+
+		text_put_file_name(&coded, text);
+		mem_free(text);
+	}
+	len = coded.len;
+	buf_release(&coded);
+	if (len == 0 || len > NAME_MAX_CODED)
+		return err_set(err, ERR_INVALID, "a %s's name has 1 to %d characters; each that is not an ASCII letter or digit, - or . counts as "
+			"three", of, NAME_MAX_CODED);
+	return 0;
+}
+
 static int make_connector(
 	struct registry *r, struct view name, struct view config, enum connector_state desired, struct entry_connector **ret, struct err *err)
 {
 	struct connector_config *c;
 	struct entry_connector *e;
 
-	if (name.len == 0 || name.len > 200)
-		return err_set(err, ERR_INVALID, "a connector's name has 1 to 200 bytes");
+	if (check_name("connector", name, err))
+		return -1;
 	if (connector_config_read(config, name, r->o.dialect, r->has_source ? &r->source : NULL, &c, err))
 		return -1;
 	e = mem_zalloc(sizeof(*e));
@@ -335,8 +361,8 @@ int registry_job_submit(struct registry *r, struct view name, struct view text, 
 	char *cname = NULL;
 	int rc = -1;
 
-	if (name.len == 0 || name.len > 180)
-		return err_set(err, ERR_INVALID, "a job's name has 1 to 180 bytes");
+	if (check_name("job", name, err))
+		return -1;
 	if (text.len > SQL_TEXT_MAX)
 		return err_set(err, ERR_LIMIT, "a job's text has at most %d bytes", SQL_TEXT_MAX);
 	cname = mem_strndup(name.ptr, name.len);

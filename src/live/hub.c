@@ -260,6 +260,45 @@ static void poll_list(struct live *l, struct topic *t)
 	wake_signal(&l->changed);
 }
 
+/* ---- feeds ---- */
+
+static void take_feed(struct topic *t, struct view rows, struct view gone)
+{
+	struct js_reader r;
+	struct js_token tok;
+
+	js_reader_init(&r, rows, 0);
+	js_next(&r, &tok);
+	while (js_next(&r, &tok) == JS_OBJECT) {
+		struct view row = value_text(&r, &tok), key = member(row, t->key);
+
+		if (key.ptr)
+			topic_pending_put(t, key, row);
+	}
+	js_reader_init(&r, gone, 0);
+	js_next(&r, &tok);
+	while (js_next(&r, &tok) == JS_NUMBER || tok.kind == JS_STRING)
+		topic_pending_put(t, tok.kind == JS_STRING ? view_of(tok.text.ptr - 1, tok.text.len + 2) : tok.text, view_of("", 0));
+}
+
+static void poll_feed(struct live *l, struct topic *t)
+{
+	struct buf rows = BUF_INIT(SNAPSHOT_BYTES), gone = BUF_INIT(SNAPSHOT_BYTES);
+	bool first = !t->polled;
+
+	lock_drop(&l->lock);
+	t->feed(t->arg, first, &rows, &gone);
+	lock_take(&l->lock);
+	if (buf_ok(&rows) && buf_ok(&gone))
+		take_feed(t, buf_view(&rows), buf_view(&gone));
+	t->polled = true;
+	t->poll_due_us = live_now(l) + FEED_US;
+	buf_release(&rows);
+	buf_release(&gone);
+	if (first)
+		wake_signal(&l->changed);
+}
+
 /* ---- the thread ---- */
 
 void topic_cool_down(struct topic *t)
@@ -286,11 +325,13 @@ static int64_t look_after(struct live *l, struct topic *t, int64_t now)
 		drop_first(t);
 	if (t->list && now >= t->poll_due_us)
 		poll_list(l, t);
+	if (t->feed && now >= t->poll_due_us)
+		poll_feed(l, t);
 	if (t->pending.count && now - t->flushed_us >= GATHER_US)
 		flush(l, t, now);
 	if (t->pending.count && t->flushed_us + GATHER_US < due)
 		due = t->flushed_us + GATHER_US;
-	if (t->list && t->poll_due_us < due)
+	if ((t->list || t->feed) && t->poll_due_us < due)
 		due = t->poll_due_us;
 	return due;
 }
@@ -372,6 +413,15 @@ void live_add_list(struct live *l, const char *topic, const char *key, live_list
 
 	t->key = key;
 	t->list = fn;
+	t->arg = arg;
+}
+
+void live_add_feed(struct live *l, const char *topic, const char *key, live_feed_fn fn, void *arg)
+{
+	struct topic *t = add(l, topic);
+
+	t->key = key;
+	t->feed = fn;
 	t->arg = arg;
 }
 

@@ -2,13 +2,15 @@
  * The live stream: what changes here, as it changes, for browsers and scripts (server-sent events, WHATWG HTML section 9.2).
  *
  * A topic is a collection of rows (JSON objects) with a key. A reader gets of each topic a snapshot and then deltas: rows that came or
- * changed, keys of rows that went. There are two sorts:
+ * changed, keys of rows that went. There are three sorts:
  *
  *   table   a job's target. The snapshot is read from the target together with the jobs' positions in one transaction; deltas come from
  *           the job after each commit of the target (struct job_tap). Those at or below the snapshot's position are left out, so that
  *           what a reader has put together is at every delta exactly the table as of its position.
  *   list    what a function says now (connectors, consumer groups, ...), asked at most once a second while anybody reads it; deltas are
  *           what differs from the last answer.
+ *   feed    what a function says has changed since it was last asked, a few times a second. The snapshot is empty: there is too much to be
+ *           sent as a whole, and a reader asks for what it shows.
  *
  * Deltas are kept for RING_US or RING_BYTES, once for all readers; who falls behind that, or comes back later, gets a `resync` and a new
  * snapshot. Changes of a table are gathered for at most GATHER_US, but the first after a quiet time goes out at once. A topic that nobody
@@ -43,6 +45,9 @@ struct live_table {
 /* Appends a JSON array of objects. On the stream's thread. */
 typedef void (*live_list_fn)(void *arg, struct buf *into);
 
+/* What has changed since the last call; `first`: only where things stand now is to be noted. JSON arrays: rows, and keys of those gone. */
+typedef void (*live_feed_fn)(void *arg, bool first, struct buf *rows, struct buf *gone);
+
 struct live_options {
 	struct io *io;
 	struct pg_params target;   /* copied */
@@ -56,6 +61,7 @@ void live_free(struct live *l);    /* all readers are closed, all jobs gone; NUL
 /* All before live_start. */
 void live_add_table(struct live *l, const struct live_table *t);
 void live_add_list(struct live *l, const char *topic, const char *key, live_list_fn fn, void *arg);
+void live_add_feed(struct live *l, const char *topic, const char *key, live_feed_fn fn, void *arg);
 void live_start(struct live *l);
 
 const struct job_tap *live_tap(struct live *l);

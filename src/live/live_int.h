@@ -11,6 +11,7 @@ enum {
 	JOBS_MAX = 256,
 	GATHER_US = 200000,
 	POLL_US = 1000000,
+	FEED_US = 100000,
 	RING_US = 60000000,
 	RING_BYTES = 8 << 20,      /* of one topic */
 	PENDING_ROWS = 50000,      /* more changed rows than that at once: a new snapshot is less */
@@ -43,6 +44,7 @@ struct topic {
 	const char *name, *key;    /* key: of lists */
 	const struct live_table *table; /* or NULL */
 	live_list_fn list;
+	live_feed_fn feed;
 	void *arg;
 
 	unsigned readers;
@@ -57,7 +59,7 @@ struct topic {
 	int pending_job;
 	struct live_position pending_position;
 	int64_t pending_source_us, pending_applied_us;
-	/* lists: key → row as of the last poll */
+	/* lists: key → row as of the last poll; feeds: nothing */
 	struct map rows;
 	bool polled;
 	int64_t poll_due_us;

@@ -134,7 +134,7 @@ int live_open(struct live *l, struct view topics, struct view last_id, struct li
 		struct topic *t = r->places[i].topic;
 
 		t->readers++;
-		t->poll_due_us = t->list && !t->polled ? 0 : t->poll_due_us;
+		t->poll_due_us = !t->polled ? 0 : t->poll_due_us;
 		if (t->table)
 			l->warm = true;
 	}
@@ -318,7 +318,7 @@ static bool look(struct live_reader *r, struct buf *into)
 			p->position = (struct live_position){0, 0};
 			put_resync(r, into, p);
 		}
-		if (p->snapshot && p->topic->list && p->topic->polled)
+		if (p->snapshot && !p->topic->table && p->topic->polled)
 			list_snapshot(r, p, into);
 		if (p->snapshot)
 			tables = tables || (p->topic->table && live_now(r->l) >= p->behind_us);

@@ -227,10 +227,25 @@ def line_of(record):
                        "headers": [{"key": k, "value": v} for k, v in zip(headers[::2], headers[1::2])]}, ensure_ascii=False)
 
 
+def run_calls(w, pg, path):
+    """A file of lines METHOD PATH, WAIT STATE, SQL STATEMENT."""
+    name = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word, rest = line.split(" ", 1)
+        if word == "WAIT":
+            until(lambda s=rest: w.state(name) == s and (s != "RUNNING" or w.step(name) == "streaming"), rest)
+        elif word == "SQL":
+            pg.sql(rest, "golden")
+        else:
+            name = rest.split("/")[2]
+            status, _, text = w.call("connect", word, rest)
+            assert status < 300, f"{line}: {status} {text}"
+
+
 def run_case(w, pg, case, out):
     """As it was recorded from the real stack: SQL, POST, SQL; then every topic of the recording."""
     pg.sql("CREATE DATABASE golden TEMPLATE template0")
-    steps = sorted(case.glob("[0-9][0-9]-*.sql"))
+    steps = sorted([*case.glob("[0-9][0-9]-*.sql"), *case.glob("[0-9][0-9]-*.http")])
     pg.sql(file=steps[0], db="golden")
     text = (case / "connector.json").read_text(encoding="utf-8").replace("@PG_HOST@", "127.0.0.1").replace("@PG_PORT@", pg.port)
     name = json.loads(text)["name"]
@@ -238,7 +253,10 @@ def run_case(w, pg, case, out):
     assert status == 201, answer
     until(lambda: w.state(name) == "RUNNING" and w.step(name) == "streaming", "streaming")
     for step in steps[1:]:
-        pg.sql(file=step, db="golden")
+        if step.suffix == ".sql":
+            pg.sql(file=step, db="golden")
+        else:
+            run_calls(w, pg, step)
     end = lsn(pg.sql("SELECT pg_current_wal_insert_lsn()"))
 
     def caught_up():
@@ -256,7 +274,7 @@ def run_case(w, pg, case, out):
 def cases(program):
     pg, failed = Postgres(), []
     try:
-        for case in sorted((ROOT / "test/golden").glob("demo-*")):
+        for case in [*sorted((ROOT / "test/golden").glob("demo-*")), ROOT / "test/golden/rest/pause-stop-restart"]:
             for recorded in sorted(case.glob("debezium-*")):
                 # a walmill each: topics of one case must not be another's
                 w = Walmill(program, "--set", "compat.version=" + recorded.name.split("-")[1][:3])

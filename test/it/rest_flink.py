@@ -2,11 +2,16 @@
 """The jobs face against the shapes that a JobManager of Flink 1.19 answers (test/golden/flink.json): every key must be there with the same
 type, and the status the same. Then that its numbers are real: rows, rates, checkpoints, failures.
 
-Usage: rest_flink.py WALMILL [shapes|numbers]...
+Usage: rest_flink.py WALMILL [shapes|numbers|client]...
 """
 import json
+import os
+import pathlib
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 
 from restworld import ROOT, Postgres, Walmill, until
 
@@ -147,6 +152,7 @@ def numbers(program):
         until(lambda: x.sql("SELECT count(*) FROM analytics.intervention_geo_view") == "240", "the target")
         geo = vertices()["Sink: analytics.intervention_geo_view"]
         assert geo["walmill"]["state_rows"] == 240 and geo["metrics"]["read-records"] >= 250, geo
+        assert x.get(f"/v1/jobs/{job}/plan") == x.get(f"/jobs/{job}/plan")   # Flink's client names the version
         # the plan: sources have no inputs, sinks are nobody's, all names are vertices
         plan = x.get(f"/jobs/{job}/plan")["plan"]
         ids = {n["id"] for n in plan["nodes"]}
@@ -207,8 +213,37 @@ def histories(x):
     assert got["summary"]["state_size"]["max"] == max(c["state_size"] for c in got["history"])
 
 
+def client(program):
+    """Flink's own command line client, where scripts/peers.sh has fetched it."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "walmill/peers/flink/deps/lib"
+    if not list(cache.glob("flink-dist-*.jar")) or not shutil.which("java"):
+        print("no Flink here: scripts/peers.sh fetch")
+        sys.exit(77)
+    x = Jobs(program)
+    conf = tempfile.mkdtemp(prefix="walmill-flink-")
+    try:
+        x.sql("CREATE TABLE ca (n bigint NOT NULL)")
+        job = x.submit("counted", "INSERT INTO public.ca (n) SELECT count(*) FROM public.d;")
+        (pathlib.Path(conf) / "flink-conf.yaml").write_text(f"jobmanager.rpc.address: 127.0.0.1\nrest.address: 127.0.0.1\n"
+                                                            f"rest.port: {x.w.ports['jobs']}\n", encoding="utf-8")
+
+        def flink(*words):
+            done = subprocess.run(["java", "-Xmx256m", "-cp", f"{cache}/*", "org.apache.flink.client.cli.CliFrontend", *words],
+                                  env={**os.environ, "FLINK_CONF_DIR": conf}, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+            return done.stdout
+
+        assert re.search(job + r" : counted \(RUNNING\)", flink("list", "-a"))
+        assert f"Cancelled job {job}" in flink("cancel", job)
+        until(lambda: x.get(f"/jobs/{job}/status")["status"] == "CANCELED", "canceled")
+        assert re.search(job + r" : counted \(CANCELED\)", flink("list", "-a"))
+    finally:
+        x.close()
+        shutil.rmtree(conf)
+
+
 def main():
-    tests = {f.__name__: f for f in (shapes, numbers)}
+    tests = {f.__name__: f for f in (shapes, numbers, client)}
     for name in sys.argv[2:] or tests:
         tests[name](sys.argv[1])
         print(name, "ok", flush=True)

@@ -158,6 +158,20 @@ def main():
                             "text/plain")[0] == 202
         until(lambda: postgres.sql("SELECT n FROM n") == "1", "the job runs")
         failed = []
+        body = json.dumps({"name": "x", "config": {**config, "slot.name": "other", "topic.prefix": "x", "note": "MARK"}}).encode()
+        status, _, text = walmill.call("connect", "POST", "/connectors", body.replace(b"MARK", b"\xff\xfe"))
+        assert status == 400 and "UTF-8" in text, text
+        # a refusal that shows the configuration does not show what is secret
+        status, _, text = walmill.call("connect", "POST", "/connectors",
+                                       {"name": "x", "config": {"database.password": "hunter2", "a": "b"}})
+        assert status == 400 and "{database.password=[hidden], a=b, name=x}" in text, text
+        # names that are text, but of which files, notes and topics could not be named
+        for name in ("n" * 171, "é" * 90, "_" * 60, "a\x7fb", "/" * 57):
+            status, _, text = walmill.call("connect", "POST", "/connectors", {"name": name, "config": {**config, "slot.name": "other"}})
+            assert status == 400 and "error_code" in text, f"{name}: {status} {text}"
+            quoted = urllib.parse.quote(name, safe="")
+            status, _, text = walmill.call("jobs", "POST", "/jobs?name=" + quoted, b"SELECT 1", "text/plain")
+            assert status == 400 and "errors" in text, f"{name}: {status} {text}"
         for face, files in (("connect", ["connect.c"]), ("jobs", ["jobs.c"])):
             h = Hostile(walmill, face)
             h.run(routes(*files))

@@ -129,9 +129,9 @@ static void load_reports_a_dry_run_and_explains_what_is_missing(void **state)
 		{{"nyc311", "x"}, 1, "", "walmill: no database is named\n  hint: Give --target"},
 		{{"mars", "x", "--dry-run"}, 1, "", "walmill: unknown data set \"mars\"\n"},
 		{{"nyc311", "--dry-run"}, 1, "", "walmill: a data set and a file are needed\n"},
-		{{"nyc311", "x", "--via", "pigeon"}, 1, "", "only via copy\n"},
+		{{"nyc311", "x", "--via", "pigeon"}, 1, "", "only via copy or rest\n"},
 		{{"nyc311", "x", "--target", "host=h passwd=x"}, 1, "", "walmill: "},
-		{{"--help"}, 0, "usage: walmill load nyc311 FILE", ""},
+		{{"--help"}, 0, "usage: walmill load nyc311|chicago-permits|datagouv FILE [--via copy|rest]", ""},
 	};
 	size_t i;
 

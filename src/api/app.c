@@ -1,0 +1,297 @@
+/*
+ * The application's listener: /api/interventions, /api/users, /api/dashboard; the live stream; health and metrics; the dashboard's pages. Rules are
+ * in module app.
+ */
+#include "api/app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/js.h"
+#include "base/map.h"
+#include "base/text.h"
+
+enum { SIZE_MOST = 200, MAP_MOST = 1000, MAP_CAP = 500, SORTS_MAX = 4 };
+
+enum app_role app_caller(const struct call *c)
+{
+	return APP_ADMIN;
+}
+
+/* ---- what handlers share ---- */
+
+/* A success with an ETag, or 304 when the client has it already. */
+static void answer(struct call *c, unsigned status)
+{
+	uint64_t hash = hash_bytes(c->out->body.ptr, c->out->body.len);
+	char etag[24];
+
+	c->out->status = status;
+	snprintf(etag, sizeof(etag), "\"%016llx\"", (unsigned long long)hash);
+	http_header_add(c->out, "ETag", "%s", etag);
+	http_header_add(c->out, "Cache-Control", "private, no-cache");
+	if (status == 200 && strcmp(c->r->method, "GET") == 0 && strstr(http_header(c->r, "If-None-Match"), etag)) {
+		buf_clear(&c->out->body);
+		c->out->status = 304;
+	}
+}
+
+static void finish(struct call *c, int rc, unsigned status, const struct err *err, const struct app_faults *faults)
+{
+	if (rc)
+		problem_of(c->api, c->r, c->out, err, faults);
+	else
+		answer(c, status);
+}
+
+static struct view query(struct call *c, const char *name)
+{
+	return view_str(http_query(c->r, name));
+}
+
+static int64_t whole(struct call *c, const char *name, int64_t preset, int64_t min, int64_t max, struct app_faults *faults)
+{
+	struct view v = query(c, name);
+	int64_t n = preset;
+
+	if (v.len && (!text_i64(v, &n) || n < min || n > max))
+		app_fault(faults, name, "is a whole number from %lld to %lld", (long long)min, (long long)max);
+	return n;
+}
+
+/* The id in the path; false after the answer when it is none. */
+static bool take_id(struct call *c, int64_t *ret)
+{
+	if (text_i64(c->args[0], ret) && *ret > 0)
+		return true;
+	problem_set(c->api, c->r, c->out, 404, NULL, "there is no such intervention");
+	return false;
+}
+
+/* ---- interventions ---- */
+
+static unsigned take_sorts(struct call *c, struct view *ret)
+{
+	struct http_query_values values = http_query_all(c->r, "sort");
+	unsigned i;
+
+	for (i = 0; i < values.n && i < SORTS_MAX; i++)
+		ret[i] = view_str(values.values[i]);
+	return i;
+}
+
+static void list_interventions(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+	struct view sorts[SORTS_MAX];
+	struct app_filter f = {.query = query(c, "query"), .status = query(c, "status"), .assignment_mode = query(c, "assignmentMode"),
+		.technician_id = query(c, "technicianId"), .planned_from = query(c, "plannedFrom"), .planned_to = query(c, "plannedTo"),
+		.page = whole(c, "page", 0, 0, 10000000, &faults), .size = whole(c, "size", 20, 1, SIZE_MOST, &faults), .sorts = sorts,
+		.nsorts = take_sorts(c, sorts)};
+
+	finish(c, app_interventions_list(c->api->app, &f, &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+static void get_intervention(struct call *c)
+{
+	struct err err = ERR_INIT;
+	int64_t id;
+
+	if (take_id(c, &id))
+		finish(c, app_intervention_get(c->api->app, id, &c->out->body, &err), 200, &err, NULL);
+}
+
+static void create_intervention(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+
+	finish(c, app_intervention_create(c->api->app, c->r->body, &faults, &c->out->body, &err), 201, &err, &faults);
+}
+
+static void bulk_interventions(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+
+	finish(c, app_interventions_bulk(c->api->app, c->r->body, &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+/* The updatedAt of the row whose ETag the client says it has; NULL without If-Match, "" when it is another. */
+static const char *seen_since(struct call *c, int64_t id)
+{
+	const char *etag = http_header(c->r, "If-Match"), *at;
+	struct buf now = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	const char *ret = "";
+	char mine[24];
+
+	if (!*etag || strcmp(etag, "*") == 0)
+		return NULL;
+	if (app_intervention_get(c->api->app, id, &now, &err) == 0) {
+		snprintf(mine, sizeof(mine), "\"%016llx\"", (unsigned long long)hash_bytes(now.ptr, now.len));
+		at = strstr(etag, mine) ? strstr(buf_cstr(&now), "\"updatedAt\" : \"") : NULL;
+		if (at)
+			ret = arena_str(&c->arena, view_of(at + 15, strcspn(at + 15, "\"")));
+	}
+	buf_release(&now);
+	return ret;
+}
+
+static void update_intervention(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+	int64_t id;
+
+	if (take_id(c, &id))
+		finish(c, app_intervention_update(c->api->app, id, c->r->body, seen_since(c, id), &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+static void move_intervention(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+	int64_t id;
+
+	if (take_id(c, &id))
+		finish(c, app_intervention_status(c->api->app, id, c->r->body, &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+static void delete_intervention(struct call *c)
+{
+	struct err err = ERR_INIT;
+	int64_t id;
+
+	if (!take_id(c, &id))
+		return;
+	if (app_intervention_delete(c->api->app, id, &err))
+		problem_of(c->api, c->r, c->out, &err, NULL);
+	else
+		c->out->status = 204;
+}
+
+/* ---- users, dashboard ---- */
+
+static void list_users(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+	int64_t page = whole(c, "page", 0, 0, 10000000, &faults), size = whole(c, "size", 20, 1, SIZE_MOST, &faults);
+
+	finish(c, app_users_list(c->api->app, query(c, "query"), query(c, "role"), page, size, query(c, "sort"), &faults, &c->out->body, &err), 200,
+		&err, &faults);
+}
+
+static void with_date(struct call *c, int (*fn)(struct app *a, struct view date, struct app_faults *f, struct buf *into, struct err *err))
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+
+	finish(c, fn(c->api->app, query(c, "date"), &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+static void summary(struct call *c) { with_date(c, app_summary); }
+static void insights(struct call *c) { with_date(c, app_insights); }
+static void forecast(struct call *c) { with_date(c, app_forecast); }
+
+static void trends(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct err err = ERR_INIT;
+
+	finish(c, app_trends(c->api->app, query(c, "from"), query(c, "to"), &faults, &c->out->body, &err), 200, &err, &faults);
+}
+
+static void load(struct call *c)
+{
+	struct err err = ERR_INIT;
+
+	finish(c, app_load(c->api->app, &c->out->body, &err), 200, &err, NULL);
+}
+
+static void map(struct call *c)
+{
+	struct app_faults faults = {.arena = &c->arena};
+	struct http_query_values values = http_query_all(c->r, "status");
+	struct buf statuses = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+	int64_t limit = whole(c, "limit", MAP_CAP, 1, MAP_MOST, &faults);
+	unsigned i;
+
+	/* repeated, or with commas */
+	for (i = 0; i < values.n; i++)
+		buf_printf(&statuses, "%s%s", i ? "," : "", values.values[i]);
+	finish(c, app_map(c->api->app, buf_view(&statuses), limit < MAP_CAP ? limit : MAP_CAP, &faults, &c->out->body, &err), 200, &err, &faults);
+	buf_release(&statuses);
+}
+
+static void health(struct call *c)
+{
+	struct err err = ERR_INIT;
+
+	if (app_ping(c->api->app, &err)) {
+		problem_of(c->api, c->r, c->out, &err, NULL);
+		return;
+	}
+	buf_puts(&c->out->body, "{\"status\":\"UP\",\"db\":1}");
+	c->out->status = 200;
+}
+
+/* ---- the listener ---- */
+
+static const struct route routes[] = {
+	{"GET", "/api/interventions", list_interventions, false},
+	{"POST", "/api/interventions", create_intervention, true},
+	{"POST", "/api/interventions/bulk", bulk_interventions, true},
+	{"GET", "/api/interventions/{}", get_intervention, false},
+	{"PUT", "/api/interventions/{}", update_intervention, true},
+	{"DELETE", "/api/interventions/{}", delete_intervention, false},
+	{"POST", "/api/interventions/{}/status", move_intervention, true},
+	{"GET", "/api/users", list_users, false},
+	{"GET", "/api/dashboard/summary", summary, false},
+	{"GET", "/api/dashboard/status-trends", trends, false},
+	{"GET", "/api/dashboard/technician-load", load, false},
+	{"GET", "/api/dashboard/map", map, false},
+	{"GET", "/api/dashboard/ai/insights", insights, false},
+	{"GET", "/api/dashboard/ai/forecast", forecast, false},
+	{"POST", "/api/dashboard/refresh", app_refresh_begin, false},
+	{"GET", "/api/dashboard/refreshes/{}", app_refresh_show, false},
+	{"GET", "/api/health", health, false},
+	{"GET", "/api/openapi.json", app_openapi, false},
+	{"GET", "/api/docs", app_docs_page, false},
+	{"GET", "/api/docs.js", app_docs_script, false},
+};
+
+static void serve_api(const struct api *api, const struct http_request *r, struct http_response *out)
+{
+	struct call c = {.api = api, .r = r, .out = out, .arena = ARENA_INIT};
+
+	switch (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c)) {
+	case ROUTE_ANSWERED:
+		break;
+	case ROUTE_NO_PATH:
+		problem_set(api, r, out, 404, NULL, "there is nothing at this address");
+		break;
+	case ROUTE_NO_METHOD:
+		http_header_add(out, "Allow", "%s", out->allow); /* it lives in the arena */
+		out->allow = NULL;
+		problem_set(api, r, out, 405, NULL, "this cannot be done here");
+		break;
+	case ROUTE_NO_TYPE:
+		problem_set(api, r, out, 415, NULL, "the body is application/json");
+		break;
+	}
+	arena_release(&c.arena);
+}
+
+void api_app(void *arg, const struct http_request *r, struct http_response *out)
+{
+	if (api_stream(arg, r, out))
+		return;
+	if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->path, "/api") == 0)
+		serve_api(arg, r, out);
+	else
+		api_health(arg, r, out);
+}
