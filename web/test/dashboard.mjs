@@ -55,8 +55,12 @@ export async function dashboardTests(browser, instance) {
 		await page.mouse.move(box.x + 240, box.y + 170, { steps: 4 });
 		await page.mouse.up();
 		await until(async () => page.url().includes("map="), "the view is in the URL");
-		await wait(300);
-		const view = await attr(page, "data-view");
+		let view = "";
+		await until(async () => {
+			const last = view;
+			await wait(100);
+			return (view = await attr(page, "data-view")) === last;
+		}, "the map rests");
 		const [, lat, lng] = view.split("/").map(Number);
 		const near = `abs(latitude - ${lat}) < 0.02 AND abs(longitude - ${lng}) < 0.04`;
 		await sql(`DELETE FROM public.interventions WHERE ${near}`);
