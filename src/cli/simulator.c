@@ -20,7 +20,11 @@ struct simulator {
 	atomic_ullong done;
 };
 
-/* What happens to interventions, with how many chances of 100. Each is one statement, so one transaction; some touch nothing. */
+/*
+ * What happens to interventions, with how many chances of 100. Each is one statement, so one transaction; some touch nothing. New ones
+ * stand near one that is there, so that the map's streets fill and its water does not, and are planned for the last twelve days and the
+ * next two.
+ */
 static const struct {
 	int chances;
 	const char *sql;
@@ -29,9 +33,10 @@ static const struct {
 		"INSERT INTO public.interventions (reference, title, description, planned_at, technician_id, latitude, longitude) "
 		"SELECT 'SIM-' || pg_catalog.nextval('public.interventions_id_seq'), (ARRAY['Street light out','Water leak','Noise','Blocked "
 		"driveway','Pothole'])[1 + n % 5], "
-		"'reported by the simulator', now() + n % 48 * interval '1 hour', (SELECT id FROM public.users ORDER BY random() LIMIT 1), 40.5 + "
-		"random() * 0.4, -74.2 + random() * 0.4 "
-		"FROM (SELECT (random() * 1000)::int AS n) s"},
+		"'reported by the simulator', now() + (n % 360 - 300) * interval '1 hour', "
+		"(SELECT id FROM public.users ORDER BY random() LIMIT 1), latitude + (random() - 0.5) * 0.01, longitude + (random() - 0.5) * 0.01 "
+		"FROM (SELECT (random() * 1000)::int AS n) s LEFT JOIN (SELECT latitude, longitude FROM public.interventions "
+		"WHERE latitude IS NOT NULL ORDER BY random() LIMIT 1) near ON true"},
 	{30,
 		"UPDATE public.interventions SET status = 'IN_PROGRESS', started_at = now(), updated_at = now(), "
 		"technician_id = coalesce(technician_id, (SELECT id FROM public.users ORDER BY random() LIMIT 1)) "
@@ -47,6 +52,27 @@ static const struct {
 		"WHERE id = (SELECT id FROM public.interventions WHERE status <> 'VALIDATED' ORDER BY random() LIMIT 1)"},
 	{5, "DELETE FROM public.interventions WHERE id = (SELECT id FROM public.interventions ORDER BY random() LIMIT 1)"},
 };
+
+/*
+ * The last fortnight, once: the loaded rows are of years ago, and a dashboard of today would begin empty. The older the day the more of it
+ * is done; weekends are quiet. One transaction, so analytics show all of it or nothing.
+ */
+static const char history[] =
+	"INSERT INTO public.interventions (reference, title, description, status, planned_at, started_at, completed_at, validated_at, "
+	"technician_id, latitude, longitude) "
+	"WITH places AS (SELECT title, technician_id, latitude, longitude, row_number() OVER (ORDER BY id) AS nth, count(*) OVER () AS n "
+	"FROM public.interventions WHERE latitude IS NOT NULL), "
+	"days AS (SELECT g, g % 15 - 1 AS ago, date_trunc('day', now()) - (g % 15 - 1) * interval '1 day' + interval '7 hours' "
+	"+ g * 37 % 660 * interval '1 minute' AS planned, g * 61 % 100 AS chance FROM generate_series(1, 1200) g), "
+	"stages AS (SELECT *, CASE WHEN planned > now() OR chance < 8 THEN 'SCHEDULED' WHEN chance < 20 - ago / 2 THEN 'IN_PROGRESS' "
+	"WHEN chance < 62 - 3 * ago THEN 'COMPLETED' ELSE 'VALIDATED' END AS status FROM days "
+	"WHERE (g / 15) % 10 < CASE WHEN extract(isodow FROM planned) < 6 THEN 6 + ago * 5 % 4 ELSE 3 END) "
+	"SELECT 'SIM-' || pg_catalog.nextval('public.interventions_id_seq'), p.title, 'reported by the simulator', s.status, s.planned, "
+	"CASE WHEN s.status <> 'SCHEDULED' THEN s.planned + g % 50 * interval '1 minute' END, "
+	"CASE WHEN s.status IN ('COMPLETED', 'VALIDATED') THEN s.planned + (60 + g * 53 % 240) * interval '1 minute' END, "
+	"CASE WHEN s.status = 'VALIDATED' THEN s.planned + interval '8 hours' END, p.technician_id, p.latitude, p.longitude "
+	"FROM stages s JOIN places p ON p.nth = 1 + s.g * 7919 % p.n "
+	"WHERE NOT EXISTS (SELECT 1 FROM public.interventions WHERE reference LIKE 'SIM-%')";
 
 static const char *choose(void)
 {
@@ -65,17 +91,20 @@ static void run(void *arg)
 	struct simulator *s = arg;
 	struct pg_conn *c = NULL;
 	int64_t next = io_monotonic_us(io_system());
+	bool begun = false;
 
 	while (!atomic_load(&s->stop)) {
 		uint64_t seen = wake_seen(&s->wake);
 		struct err err = ERR_INIT;
 		int64_t wait;
 
-		if ((!c && pg_connect(&s->source, PG_CONN_PLAIN, "walmill simulator", s->interrupt_fd, &c, &err)) || pg_exec(c, choose(), &err)) {
+		if ((!c && pg_connect(&s->source, PG_CONN_PLAIN, "walmill simulator", s->interrupt_fd, &c, &err)) ||
+			pg_exec(c, begun ? choose() : history, &err)) {
 			pg_close(c);
 			c = NULL;
 			next = io_monotonic_us(io_system()) + 1000000;
 		} else {
+			begun = true;
 			atomic_fetch_add(&s->done, 1);
 			next += (int64_t)(1e6 / s->rate);
 		}

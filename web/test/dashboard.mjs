@@ -55,12 +55,17 @@ export async function dashboardTests(browser, instance) {
 		await page.mouse.move(box.x + 240, box.y + 170, { steps: 4 });
 		await page.mouse.up();
 		await until(async () => page.url().includes("map="), "the view is in the URL");
-		await wait(300);
-		const view = await attr(page, "data-view");
+		let view = "";
+		await until(async () => {
+			const last = view;
+			await wait(100);
+			return (view = await attr(page, "data-view")) === last;
+		}, "the map rests");
 		const [, lat, lng] = view.split("/").map(Number);
-		const markers = Number(await attr(page, "data-markers"));
-		await sql(`DELETE FROM public.interventions WHERE abs(latitude - ${lat}) < 0.02 AND abs(longitude - ${lng}) < 0.04`);
-		await until(async () => Number(await attr(page, "data-markers")) <= markers, "room in the middle");
+		const near = `abs(latitude - ${lat}) < 0.02 AND abs(longitude - ${lng}) < 0.04`;
+		await sql(`DELETE FROM public.interventions WHERE ${near}`);
+		const gone = async () => (await sql(`SELECT count(*) FROM analytics.intervention_geo_view WHERE ${near}`)) === "0";
+		await until(gone, "room in the middle");
 		const less = await sql("SELECT count(*) FROM analytics.intervention_geo_view");
 		await until(async () => (await attr(page, "data-markers")) === less, `${less} markers`);
 		await sql(`${INSERT} VALUES ('WEB-2', '<img src=x onerror="document.title=1">', now(), ${lat}, ${lng})`);

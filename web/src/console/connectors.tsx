@@ -1,13 +1,14 @@
 /* Connectors: the list, and one with its slot, lag, trace and verbs. */
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { bytes, compact, duration, num } from "../lib/format.ts";
+import { bytes, compact, duration, num, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, confirmation, Copy, Empty, ErrorBox, Skeleton, State, When } from "../ui/bits.tsx";
 import { Table, type Column } from "../ui/table.tsx";
+import { Followed } from "./history.tsx";
 import { byTrouble, type Connector } from "./model.ts";
-import { Act, Code, Fact, Head, Lag, Links, List, Tabs, tabOf, useAction } from "./parts.tsx";
+import { Act, Code, Fact, Head, Lag, Links, List, Tabs, tabOf, useAction, useRate } from "./parts.tsx";
 
 const rows = rowsOf<Connector>("connectors");
 
@@ -123,6 +124,7 @@ export function ConnectorPage({ name }: { name: string }): JSX.Element {
 	const first = useGet<Connector>(`/api/connectors/${encodeURIComponent(name)}`);
 	const c = live ?? first.data,
 		w = t().connector;
+	const perSecond = useRate(c?.events, undefined);
 	const tabs = [
 		{ id: "status", text: t().word.status },
 		{ id: "config", text: w.config },
@@ -165,6 +167,12 @@ export function ConnectorPage({ name }: { name: string }): JSX.Element {
 				</Card>
 			) : (
 				<div class="cols2">
+					<Card title={w.throughput}>
+						<Followed name={t().connector.events} value={perSecond} show={(n) => rate(n ?? undefined)} />
+					</Card>
+					<Card title={w.walCard}>
+						<Followed name={w.wal} value={c.retainedWalBytes} show={bytes} />
+					</Card>
 					<Card title={w.lag}>
 						<div class="facts-grid">
 							<Fact name={w.lag}>{bytes(c.lagBytes)}</Fact>

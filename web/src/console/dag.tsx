@@ -28,29 +28,35 @@ interface Props {
 
 function layout(nodes: PlanNode[], edges: Props["edges"]): { at: Map<string, Placed>; lines: Line[]; w: number; h: number } {
 	const g = new dagre.graphlib.Graph();
-	g.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 64, marginx: 20, marginy: 20 });
+	g.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 58, marginx: 20, marginy: 20 });
 	g.setDefaultEdgeLabel(() => ({}));
 	for (const n of nodes) g.setNode(String(n.id), { width: W, height: H });
 	for (const e of edges) g.setEdge(String(e.from), String(e.to));
 	dagre.layout(g);
 	const at = new Map(nodes.map((n) => [String(n.id), { id: String(n.id), x: g.node(String(n.id)).x, y: g.node(String(n.id)).y }]));
-	const lines = g.edges().map((e) => ({ key: `${e.v}>${e.w}`, from: e.v, points: g.edge(e).points ?? [] }));
+	const lines = g.edges().map((e) => {
+		const a = at.get(e.v),
+			b = at.get(e.w);
+		const inner = (g.edge(e).points ?? []).slice(1, -1);
+		const points = a && b ? [{ x: a.x + W / 2, y: a.y }, ...(inner.length > 1 ? inner : []), { x: b.x - W / 2, y: b.y }] : [];
+		return { key: `${e.v}>${e.w}`, from: e.v, points };
+	});
 	const size = g.graph();
 	return { at, lines, w: size.width ?? 400, h: size.height ?? 200 };
 }
 
-/* a smooth line through the points of an edge */
+/* From the right side of a node to the left side of the next, level at both ends; edges over several ranks pass dagre's points between. */
 function curve(p: { x: number; y: number }[]): string {
-	const first = p[0],
-		last = p[p.length - 1];
-	if (!first || !last) return "";
-	let d = `M${first.x} ${first.y}`;
-	for (let i = 1; i < p.length - 1; i++) {
-		const a = p[i]!,
-			b = p[i + 1]!;
-		d += `Q${a.x} ${a.y} ${(a.x + b.x) / 2} ${(a.y + b.y) / 2}`;
+	const [first, ...rest] = p;
+	if (!first) return "";
+	let d = `M${first.x} ${first.y}`,
+		from = first;
+	for (const to of rest) {
+		const mid = (from.x + to.x) / 2;
+		d += `C${mid} ${from.y} ${mid} ${to.y} ${to.x} ${to.y}`;
+		from = to;
 	}
-	return `${d}L${last.x} ${last.y}`;
+	return d;
 }
 
 const cut = (s: string, n: number): string => (s.length > n ? `${s.slice(0, n - 1)}…` : s);
@@ -78,14 +84,15 @@ export default function Dag({ nodes, edges, selected, select }: Props): JSX.Elem
 	};
 	return (
 		<div class="dag" ref={host} role="group" aria-label={t().job.planLabel(nodes.length)} tabIndex={0}>
-			<svg width={l.w} height={l.h} viewBox={`0 0 ${l.w} ${l.h}`}>
+			<svg viewBox={`0 0 ${l.w} ${l.h}`} style={{ width: `max(${Math.round(l.w * 0.7)}px, min(100%, ${l.w}px))` }}>
 				<defs>
 					<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 						<path d="M0 0L8 4L0 8Z" />
 					</marker>
 				</defs>
 				{l.lines.map((e) => {
-					const mid = e.points[Math.floor(e.points.length / 2)],
+					const [a, b] = [e.points[0], e.points[1]];
+					const mid = a && b && { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 },
 						from = byId.get(e.from);
 					return (
 						<g key={e.key}>
@@ -124,7 +131,7 @@ export default function Dag({ nodes, edges, selected, select }: Props): JSX.Elem
 						>
 							<title>{n.description}</title>
 							<rect width={W} height={H} rx="7" />
-							<path class="band" d={`M7 0H4A4 4 0 0 0 0 7V${H - 7}A4 4 0 0 0 4 ${H}H5V0Z`} />
+							<rect class="band" y="8" width="4" height={H - 16} rx="2" />
 							<text class="kind" x="16" y="22">
 								{cut(n.kind, 28)}
 							</text>

@@ -6,6 +6,7 @@ import { useGet, useTopics } from "../lib/hooks.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, Empty, ErrorBox, Skeleton, State, When } from "../ui/bits.tsx";
 import { Shape, toneOf } from "../ui/icons.tsx";
+import { Followed } from "./history.tsx";
 import { byTrouble, type Check, type Connector, type Group, type Health, type Job, type Topic } from "./model.ts";
 import { Fact, Lag } from "./parts.tsx";
 
@@ -69,11 +70,15 @@ export function Home(): JSX.Element {
 		.filter((x) => !x.internal)
 		.sort((a, b) => b.eventsPerSecond - a.eventsPerSecond || b.records - a.records)
 		.slice(0, 6);
+	const perSecond = topics.value.reduce((n, x) => n + (x.internal ? 0 : x.eventsPerSecond), 0);
 	return (
 		<div class="page">
 			{h.error && <ErrorBox error={h.error} retry={h.reload} stale={!!h.data} />}
 			<Hero health={h.data} />
-			<div class="cols2">
+			<Card>
+				<Followed name={t().home.throughput} value={perSecond} show={(n) => rate(n ?? undefined)} />
+			</Card>
+			<div class="cols2 even">
 				<Card title={t().nav.connectors} flush aside={<SeeAll href="/connectors" />}>
 					{connectors.value.length ? (
 						<ul class="list-rows">

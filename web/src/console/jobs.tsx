@@ -1,38 +1,23 @@
 /* Jobs: the list, and one with its plan, state, checkpoint, SQL and exceptions. */
 import { signal } from "@preact/signals";
 import type { ComponentType, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { bytes, duration, num, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { navigate, query, setQuery } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, confirmation, Copy, Empty, ErrorBox, now, Skeleton, State, When } from "../ui/bits.tsx";
-import { byTrouble, type Job, type JobDetail } from "./model.ts";
-import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction } from "./parts.tsx";
-import type { Column } from "../ui/table.tsx";
+import { Followed } from "./history.tsx";
+import { byTrouble, type Job } from "./model.ts";
+import { planOf, type Checkpoint, type FlinkCheckpoints, type FlinkExceptions, type FlinkJob, type Plan as PlanShape } from "./plan.ts";
+import { Act, Code, Fact, Head, Links, List, Tabs, tabOf, useAction, useRate } from "./parts.tsx";
+import { Table, type Column } from "../ui/table.tsx";
 import type DagType from "./dag.tsx";
 
 const rows = rowsOf<Job>("jobs");
 type DagProps = Parameters<typeof DagType>[0];
 const dag = signal<ComponentType<DagProps> | null>(null);
-
-/* Rows a second: the server's, or what the counter did between two looks. */
-function useRate(count: number | undefined, given: number | undefined): number | undefined {
-	const last = useRef<{ n: number; at: number } | null>(null);
-	const [r, set] = useState<number | undefined>(undefined);
-	useEffect(() => {
-		if (count === undefined) return;
-		const at = Date.now(),
-			l = last.current;
-		if (!l) last.current = { n: count, at };
-		else if (at - l.at > 900) {
-			set(Math.max(0, ((count - l.n) * 1000) / (at - l.at)));
-			last.current = { n: count, at };
-		}
-	}, [count, Math.floor(now.value / 1000)]);
-	return given ?? r;
-}
 
 const columns = (): Column<Job>[] => [
 	{
@@ -124,16 +109,15 @@ function Verbs({ j }: { j: Job }): JSX.Element {
 	);
 }
 
-function Plan({ d }: { d: JobDetail }): JSX.Element {
+function Plan({ plan }: { plan: PlanShape }): JSX.Element {
 	useEffect(() => void import("./dag.tsx").then((m) => (dag.value = m.default)), []);
 	const Dag = dag.value,
 		id = query.value.get("node");
-	if (!d.plan?.nodes.length) return <Empty title={t().word.none} />;
-	const node = d.plan.nodes.find((n) => String(n.id) === id);
+	const node = plan.nodes.find((n) => String(n.id) === id);
 	return (
 		<>
 			{Dag ? (
-				<Dag nodes={d.plan.nodes} edges={d.plan.edges} selected={id} select={(n) => setQuery({ node: n === id ? null : n })} />
+				<Dag nodes={plan.nodes} edges={plan.edges} selected={id} select={(n) => setQuery({ node: n === id ? null : n })} />
 			) : (
 				<Skeleton height={260} />
 			)}
@@ -156,21 +140,92 @@ function Plan({ d }: { d: JobDetail }): JSX.Element {
 	);
 }
 
+const checkpointColumns = (): Column<Checkpoint>[] => [
+	{ id: "id", name: "#", cell: (c) => num(c.id), value: (c) => c.id },
+	{
+		id: "at",
+		name: t().word.time,
+		class: "nowrap",
+		cell: (c) => <When at={c.trigger_timestamp} absolute />,
+		value: (c) => c.trigger_timestamp,
+	},
+	{ id: "state", name: t().word.state, cell: (c) => <State state={c.status} plain />, value: (c) => c.status },
+	{ id: "size", name: t().topic.size, num: true, cell: (c) => bytes(c.checkpointed_size), value: (c) => c.checkpointed_size },
+	{
+		id: "took",
+		name: t().job.took,
+		num: true,
+		cell: (c) => duration(c.end_to_end_duration / 1000),
+		value: (c) => c.end_to_end_duration,
+	},
+];
+
+function Checkpoints({ at, again }: { at: string; again: number }): JSX.Element {
+	const c = useGet<FlinkCheckpoints>(`${at}/checkpoints`, again);
+	if (c.error) return <ErrorBox error={c.error} retry={c.reload} stale={!!c.data} />;
+	return (
+		<Card title={t().job.checkpoints} flush>
+			{!c.data ? (
+				<Skeleton />
+			) : c.data.history.length ? (
+				<Table label={t().job.checkpoints} columns={checkpointColumns()} rows={c.data.history} keyOf={(x) => String(x.id)} />
+			) : (
+				<Empty title={t().job.never} />
+			)}
+		</Card>
+	);
+}
+
+function Exceptions({ at, again }: { at: string; again: number }): JSX.Element {
+	const e = useGet<FlinkExceptions>(`${at}/exceptions`, again);
+	if (e.error) return <ErrorBox error={e.error} retry={e.reload} stale={!!e.data} />;
+	const list = e.data?.exceptionHistory.entries ?? [];
+	return (
+		<Card title={t().job.exceptions} flush>
+			{!e.data ? (
+				<Skeleton />
+			) : list.length ? (
+				<ul class="list-rows">
+					{list.map((x) => (
+						<li key={x.timestamp}>
+							<When at={x.timestamp} absolute />
+							<b>{x.exceptionName}</b>
+							<pre class="code trace" tabIndex={0} aria-label={x.exceptionName}>
+								{x.stacktrace}
+							</pre>
+						</li>
+					))}
+				</ul>
+			) : (
+				<Empty title={t().job.noExceptions} />
+			)}
+		</Card>
+	);
+}
+
 export function JobPage({ id }: { id: string }): JSX.Element {
 	useTopics("jobs");
 	const live = rows.value.find((j) => j.id === id || j.name === id);
-	const d = useGet<JobDetail>(`/api/jobs/${encodeURIComponent(id)}`, Math.floor(now.value / 2000));
-	const j = live ?? d.data,
+	/* the figures of the graph move with the page: every two seconds while it is looked at */
+	const again = Math.floor(now.value / 2000);
+	const first = useGet<Job>(`/api/jobs/${encodeURIComponent(id)}`);
+	const j = live ?? first.data,
 		w = t().job;
 	const read = useRate(j?.rowsRead, j?.rowsReadPerSecond),
 		written = useRate(j?.rowsWritten, j?.rowsWrittenPerSecond);
-	const plan = !!d.data?.plan?.nodes.length;
-	const tabs = [...(plan ? [{ id: "plan", text: w.plan }] : []), { id: "sql", text: w.sql }, { id: "exceptions", text: w.exceptions }];
+	const at = j ? `/flink/jobs/${encodeURIComponent(j.id)}` : null;
+	const flink = useGet<FlinkJob>(at, again);
+	const tabs = [
+		{ id: "plan", text: w.plan },
+		{ id: "sql", text: w.sql },
+		{ id: "checkpoints", text: w.checkpoints },
+		{ id: "exceptions", text: w.exceptions },
+	];
 	if (!j)
 		return (
 			<div class="page">
 				<Head title={id} crumb={{ href: "/jobs", text: w.title }} />
-				{d.error ? <ErrorBox error={d.error} retry={d.reload} /> : <Skeleton height={300} />}
+				{first.error ? <ErrorBox error={first.error} retry={first.reload} /> : <Skeleton height={300} />}
 			</div>
 		);
 	const tab = tabOf(tabs);
@@ -185,7 +240,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 				</Card>
 			)}
 			<Card>
-				<div class="facts-grid">
+				<div class="facts">
 					<Fact name={w.freshness}>{j.lagMs === null ? "–" : duration(j.lagMs / 1000)}</Fact>
 					<Fact name={w.read}>
 						{rate(read)} <span class="muted">{num(j.rowsRead)}</span>
@@ -221,29 +276,28 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 					{j.tables && <Fact name={w.targets}>{j.tables.join(", ")}</Fact>}
 				</div>
 			</Card>
+			<div class="cols2">
+				<Card>
+					<Followed name={w.written} value={written} show={(n) => rate(n ?? undefined)} />
+				</Card>
+				<Card>
+					<Followed
+						name={w.freshness}
+						value={j.lagMs}
+						show={(n) => (n === null || n === undefined ? "–" : duration(n / 1000))}
+					/>
+				</Card>
+			</div>
 			<Tabs tabs={tabs} label={j.name} />
-			{tab === "plan" && d.data && (
+			{tab === "plan" && (
 				<Card title={w.plan} flush>
-					<Plan d={d.data} />
+					{flink.error && <ErrorBox error={flink.error} retry={flink.reload} stale={!!flink.data} />}
+					{flink.data ? <Plan plan={planOf(flink.data)} /> : <Skeleton height={260} />}
 				</Card>
 			)}
 			{tab === "sql" && <Code text={j.sql} label={w.sql} />}
-			{tab === "exceptions" && (
-				<Card title={w.exceptions} flush>
-					{d.data?.exceptions?.length ? (
-						<ul class="list-rows">
-							{d.data.exceptions.map((e) => (
-								<li key={e.at}>
-									<When at={e.at} absolute />
-									<code>{e.text}</code>
-								</li>
-							))}
-						</ul>
-					) : (
-						<Empty title={w.noExceptions} />
-					)}
-				</Card>
-			)}
+			{tab === "checkpoints" && at && <Checkpoints at={at} again={again} />}
+			{tab === "exceptions" && at && <Exceptions at={at} again={again} />}
 		</div>
 	);
 }

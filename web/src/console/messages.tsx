@@ -43,8 +43,20 @@ function Diff({ c }: { c: Change }): JSX.Element {
 	);
 }
 
-function Body({ m }: { m: Message }): JSX.Element {
-	const c = changeOf(m.value),
+/*
+ * A flattened update does not say what was before: the last message of the same key in front of it does, if it is still there to be found.
+ */
+function usePrevious(topic: string, m: Message, c: Change | null): Change | null {
+	const wanted = c?.flat && c.op === "u" && typeof m.key === "string" ? m.key : null;
+	const q = wanted && new URLSearchParams({ from: "newest", partition: String(m.partition), query: wanted, limit: "100" });
+	const found = useGet<Messages>(q ? `/api/topics/${encodeURIComponent(topic)}/messages?${q}` : null);
+	const last = found.data?.messages.find((x) => x.offset < m.offset && x.key === m.key);
+	const before = last ? (changeOf(last.value)?.after ?? null) : null;
+	return c && before ? { ...c, before } : c;
+}
+
+function Body({ topic, m }: { topic: string; m: Message }): JSX.Element {
+	const c = usePrevious(topic, m, changeOf(m.value)),
 		json = parse(m.value);
 	const raw = json === undefined ? text(m.value) : JSON.stringify(json, null, 2);
 	const [plain, setPlain] = useState(false);
@@ -86,7 +98,7 @@ function Body({ m }: { m: Message }): JSX.Element {
 	);
 }
 
-function Line({ m }: { m: Message }): JSX.Element {
+function Line({ topic, m }: { topic: string; m: Message }): JSX.Element {
 	const [open, setOpen] = useState(false);
 	const c = changeOf(m.value);
 	return (
@@ -111,7 +123,7 @@ function Line({ m }: { m: Message }): JSX.Element {
 					<code>{text(m.value).slice(0, 400)}</code>
 				</span>
 			</summary>
-			{open && <Body m={m} />}
+			{open && <Body topic={topic} m={m} />}
 		</details>
 	);
 }
@@ -222,7 +234,7 @@ export function Browser({ topic, partitions }: { topic: string; partitions: numb
 				list.length ? (
 					<div class="messages">
 						{list.map((m) => (
-							<Line key={keyOf(m)} m={m} />
+							<Line key={keyOf(m)} topic={topic} m={m} />
 						))}
 					</div>
 				) : (
@@ -317,7 +329,7 @@ export function Tail({ topic, rate: perSecond }: { topic: string; rate: number |
 			{ring.length ? (
 				<div class="messages" data-ring={ring.length}>
 					{ring.slice(0, SHOWN).map((m) => (
-						<Line key={keyOf(m)} m={m} />
+						<Line key={keyOf(m)} topic={topic} m={m} />
 					))}
 				</div>
 			) : (

@@ -132,10 +132,6 @@ export interface PlanNode {
 	stateRows?: number;
 	stateBytes?: number;
 }
-export interface JobDetail extends Job {
-	plan?: { nodes: PlanNode[]; edges: { from: number | string; to: number | string }[] };
-	exceptions?: { at: string; text: string }[];
-}
 
 /* failed first, then what is not running, then by name */
 const RANK: Record<string, number> = { FAILED: 0, failed: 0, warning: 1, DEGRADED: 1, UNASSIGNED: 2, STOPPED: 3, PAUSED: 3 };

@@ -5,7 +5,7 @@ import { t } from "../i18n/index.ts";
 import { request } from "../lib/api.ts";
 import { compact, duration, num } from "../lib/format.ts";
 import { query, setQuery } from "../lib/router.ts";
-import { Button, Empty, toast } from "../ui/bits.tsx";
+import { Button, Empty, now, toast } from "../ui/bits.tsx";
 import { csv, download, sorted, Table, type Column } from "../ui/table.tsx";
 import type { IconName } from "../ui/icons.tsx";
 
@@ -166,6 +166,23 @@ export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }): JSX.Eleme
 	);
 }
 export const tabOf = (tabs: Tab[]): string => query.value.get("tab") ?? tabs[0]?.id ?? "";
+
+/* Rows a second: the server's, or what the counter did between two looks. */
+export function useRate(count: number | undefined, given: number | undefined): number | undefined {
+	const last = useRef<{ n: number; at: number } | null>(null);
+	const [r, set] = useState<number | undefined>(undefined);
+	useEffect(() => {
+		if (count === undefined) return;
+		const at = Date.now(),
+			l = last.current;
+		if (!l) last.current = { n: count, at };
+		else if (at - l.at > 900) {
+			set(Math.max(0, ((count - l.n) * 1000) / (at - l.at)));
+			last.current = { n: count, at };
+		}
+	}, [count, Math.floor(now.value / 1000)]);
+	return given ?? r;
+}
 
 /*
  * A verb that the server confirms later: pending from the press until the state that is wanted shows in the stream, at most ten seconds.

@@ -21,6 +21,13 @@ export interface Load {
 	completedToday: number;
 	averageCompletionSeconds: number | null;
 }
+export interface User {
+	id: number;
+	fullName: string;
+	email: string;
+	role: string;
+}
+export const TECHNICIANS = "/api/users?role=TECH&size=200&sort=fullName,asc";
 export interface Point {
 	interventionId: number;
 	latitude: number;

@@ -4,14 +4,7 @@ import { useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { Problem, request } from "../lib/api.ts";
 import { Button, Dialog, ErrorBox, toast } from "../ui/bits.tsx";
-import type { Intervention } from "./data.ts";
-
-export interface User {
-	id: number;
-	fullName: string;
-	email: string;
-	role: string;
-}
+import type { Intervention, User } from "./data.ts";
 
 interface FieldProps {
 	name: string;
@@ -71,7 +64,10 @@ export function EditDialog({
 	const [busy, setBusy] = useState(false);
 	const at = (name: keyof typeof v) => ({
 		value: v[name],
-		onInput: (e: { currentTarget: { value: string } }) => set({ ...v, [name]: e.currentTarget.value }),
+		onInput: (e: { currentTarget: { value: string } }) => {
+			const value = e.currentTarget.value;
+			set((old) => ({ ...old, [name]: value }));
+		},
 	});
 	const wrong = (name: string) =>
 		(error instanceof Problem ? error.field(name) : undefined) ?? (missing.includes(name) ? t().list.missing : undefined);

@@ -11,8 +11,8 @@ import { query, setQuery } from "../lib/router.ts";
 import { topic } from "../lib/stream.ts";
 import { Button, Card, confirmation, Empty, ErrorBox, Skeleton, State, STATUSES, toast, When, type Status } from "../ui/bits.tsx";
 import { csv, download, Table, type Column } from "../ui/table.tsx";
-import { EditDialog, type User } from "./form.tsx";
-import { spotlight, type Intervention } from "./data.ts";
+import { EditDialog } from "./form.tsx";
+import { spotlight, TECHNICIANS, type Intervention, type User } from "./data.ts";
 
 interface Page {
 	content: Intervention[];
@@ -254,7 +254,7 @@ function Pager({ p }: { p: Page }): JSX.Element {
 
 export function ListCard(): JSX.Element {
 	const page = useGet<Page>(url.value);
-	const users = useGet<Users>("/api/users?role=TECH&size=200&sort=fullName,asc");
+	const users = useGet<Users>(TECHNICIANS);
 	const live = useChanges(page.reload);
 	const technicians = users.data?.content ?? [];
 	const cols = columns();

@@ -96,7 +96,8 @@ class LiveMap {
 		this.layer.addTo(this.map);
 		this.map.on("moveend", () => this.moved());
 		this.map.on("click", (e) => this.clicked(e));
-		const seen = new ResizeObserver(() => this.map.invalidateSize({ animate: false, pan: false }));
+		/* a change of the page's layout keeps the middle, and is no choice of the viewer's */
+		const seen = new ResizeObserver(() => this.quietly(() => this.map.invalidateSize({ animate: false })));
 		seen.observe(host);
 		this.stop.push(
 			() => seen.disconnect(),
@@ -120,6 +121,14 @@ class LiveMap {
 		this.stop.forEach((f) => f());
 		this.stop = [];
 		this.map.remove();
+	}
+
+	/* moves the map without that counting as the viewer's choice */
+	private quietly(move: () => void): void {
+		this.byViewer = false;
+		move();
+		this.byViewer = true;
+		this.note();
 	}
 
 	private note(): void {
@@ -164,9 +173,7 @@ class LiveMap {
 		this.markers.shown = mapStatuses.value;
 		this.host.dataset.markers = String(s.rows.size);
 		if (!this.placed && s.rows.size) {
-			this.byViewer = false;
-			this.fit();
-			this.byViewer = true;
+			this.quietly(() => this.fit());
 			this.placed = true;
 		}
 		if (s.changed && s.changed.size && !calm.matches) {

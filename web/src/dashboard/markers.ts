@@ -70,7 +70,9 @@ export class Markers {
 		return this.pulses.length > 0;
 	}
 
-	paint: Painter = (c, project, size) => {
+	paint: Painter = (c, project, size, map) => {
+		/* from afar many stand close together: smaller */
+		const side = SIDE * Math.min(1, Math.max(0.5, 0.5 + (map.getZoom() - 9) * 0.16));
 		let chosen: [number, number] | null = null;
 		for (const row of this.rows.values()) {
 			const p = row as unknown as Point;
@@ -78,7 +80,7 @@ export class Markers {
 			const [x, y] = project(p.latitude, p.longitude);
 			if (x < -SIDE || y < -SIDE || x > size.w + SIDE || y > size.h + SIDE) continue;
 			const s = this.sprites[p.status];
-			if (s) c.drawImage(s, x - SIDE / 2, y - SIDE / 2, SIDE, SIDE);
+			if (s) c.drawImage(s, x - side / 2, y - side / 2, side, side);
 			if (p.interventionId === this.selected) chosen = [x, y];
 		}
 		const now = performance.now();

@@ -9,7 +9,7 @@ import { topic } from "../lib/stream.ts";
 import { Button, Card, Empty, ErrorBox, Skeleton, STATUSES } from "../ui/bits.tsx";
 import { DayLine } from "../ui/chart.tsx";
 import { DayTable, Doughnut, LoadBars, StackedColumns } from "../ui/svg.tsx";
-import { chosen, dailyReady, day, load, range, series } from "./data.ts";
+import { chosen, dailyReady, day, load, range, series, TECHNICIANS, type User } from "./data.ts";
 
 function RangeChoice(): JSX.Element {
 	return (
@@ -91,7 +91,14 @@ export function StackCard(): JSX.Element {
 }
 
 export function LoadCard(): JSX.Element {
-	const rows = load.value.slice(0, 8);
+	const users = useGet<{ content: User[] }>(TECHNICIANS);
+	const names = new Map(users.data?.content.map((u) => [u.id, u]));
+	/* the stream has the table's columns; who a technician is stands elsewhere */
+	const rows = load.value.slice(0, 8).map((r) => ({
+		...r,
+		technicianName: r.technicianName ?? names.get(r.technicianId)?.fullName ?? null,
+		technicianEmail: r.technicianEmail ?? names.get(r.technicianId)?.email ?? null,
+	}));
 	return (
 		<Card
 			class="c-load"

@@ -91,7 +91,7 @@ function niceTop(v: number): number {
 	return Math.ceil(([1, 2, 2.5, 5, 10].find((m) => m * p >= raw) ?? 10) * p) * 4;
 }
 
-export function StackedColumns({ days, height = 210 }: { days: Day[]; height?: number }): JSX.Element {
+export function StackedColumns({ days, height = 236 }: { days: Day[]; height?: number }): JSX.Element {
 	const [ref, width] = useWidth<HTMLDivElement>();
 	const [on, setOn] = useState(-1);
 	const left = 34,
