@@ -420,7 +420,8 @@ static int move(struct change *h, int64_t id, const char *to)
 	if (rank(to) == 1 && !was.assigned)
 		return err_set(h->err, ERR_STATE, "an intervention without a technician cannot be started");
 	if (pg_query(h->c,
-			"UPDATE public.interventions SET status = $2::text, started_at = CASE WHEN $2::text = 'IN_PROGRESS' THEN coalesce(started_at, now()) ELSE "
+			"UPDATE public.interventions SET status = $2::text, started_at = CASE WHEN $2::text = 'IN_PROGRESS' THEN coalesce(started_at, "
+			"now()) ELSE "
 			"started_at END, completed_at = CASE WHEN $2::text = 'COMPLETED' THEN coalesce(completed_at, now()) ELSE completed_at END, "
 			"validated_at = "
 			"CASE WHEN $2::text = 'VALIDATED' THEN coalesce(validated_at, now()) ELSE validated_at END, updated_at = "
