@@ -110,8 +110,10 @@ static const char *const schemas[] = {
 		"\"id\":" S ",\"state\":{\"type\":\"string\",\"enum\":[\"RUNNING\",\"DONE\","
 		"\"FAILED\"]},\"rowsDiffered\":" I
 		",\"jobs\":" LIST("{\"type\":\"object\",\"required\":[\"job\",\"compared\",\"rows\",\"differed\","
-						  "\"repaired\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I ",\"differed\":" I
-						  ",\"repaired\":" B ",\"error\":" SN "}}")),
+						  "\"repaired\",\"tables\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I ",\"differed\":" I
+						  ",\"repaired\":" B ",\"tables\":" LIST("{\"type\":\"object\",\"required\":[\"table\",\"rows\","
+						  "\"differed\"],\"properties\":{\"table\":" S ",\"rows\":" I ",\"differed\":" I "}}")
+						  ",\"error\":" SN "}}")),
 	"\"Health\":" OBJECT("\"status\",\"db\"", "\"status\":" S ",\"db\":" I),
 	"\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"instance\",\"requestId\"],\"properties\":{"
 	"\"type\":" S ",\"title\":" S ",\"status\":" I ",\"detail\":" S ",\"instance\":" S ",\"requestId\":" S

@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 struct item {
-	struct view text; /* its object */
+	struct view text; /* its object, written anew: PostgreSQL reads what was checked */
 	bool refused;
 };
 
@@ -44,7 +44,7 @@ static void reject_one(struct bulk *b, uint32_t index, const char *member, const
 {
 	struct app_faults f = {.arena = &b->arena};
 
-	app_fault(&f, arena_printf(&b->arena, "/items/%u/%s", index, member), "%s", detail);
+	app_fault(&f, arena_printf(&b->arena, "/items/%u%s%s", index, *member ? "/" : "", member), "%s", detail);
 	reject(b, index, &f);
 }
 
@@ -60,16 +60,17 @@ static bool seen_before(struct bulk *b, const char *reference)
 
 static void read_item(struct bulk *b, struct js_reader *r)
 {
-	const uint8_t *begin = r->ptr - 1; /* its { */
 	struct app_faults f = {.arena = &b->arena};
 	uint32_t index = b->n++;
 	struct app_document d;
 
 	app_read_members(r, arena_printf(&b->arena, "/items/%u", index), APP_BULK, &d, &f);
-	b->items[index] = (struct item){.text = view_of(begin, (size_t)(r->ptr - begin))};
+	b->items[index] = (struct item){.text = VIEW_NULL};
 	if (f.n)
 		reject(b, index, &f);
-	else if (seen_before(b, d.text[APP_REFERENCE]))
+	else
+		b->items[index].text = app_put_document(&b->arena, &d);
+	if (f.n == 0 && seen_before(b, d.text[APP_REFERENCE]))
 		reject_one(b, index, "reference", "occurs more than once in this request");
 }
 
@@ -112,7 +113,7 @@ static int read_body(struct bulk *b, struct view document, struct app_faults *fa
 				return -1;
 			continue;
 		}
-		app_fault(faults, arena_printf(faults->arena, "/%.*s", (int)(t.key.len < 100 ? t.key.len : 100), (const char *)t.key.ptr),
+		app_fault(faults, app_pointer(faults->arena, "", js_unescape(faults->arena, t.key, t.key_escaped)),
 			view_is(t.key, "items") ? "is not an array" : "is not known here");
 		js_skip(&r, &t);
 	}

@@ -114,13 +114,13 @@ static void read_router(struct config_reader *r, struct transform *t, const char
 	struct err why = ERR_INIT;
 
 	if (!pattern.ptr)
-		config_missing(r, key);
+		config_fault(r, key, VIEW_NULL, "A value is required");
 	else if (regex_compile(pattern, false, &t->topic, &why))
 		config_fault(r, key, pattern, why.text);
 	key = key_of(r, t->name, replacement);
 	t->replacement = config_get(r, key);
 	if (!t->replacement.ptr)
-		config_missing(r, key);
+		config_fault(r, key, VIEW_NULL, "A value is required");
 }
 
 static void read_one(struct config_reader *r, struct transform *t)
@@ -145,7 +145,7 @@ static void read_one(struct config_reader *r, struct transform *t)
 		config_fault(r, key, type,
 			arena_printf(&r->config->arena, "Class %.*s could not be found.", (int)type.len, (const char *)type.ptr));
 	} else {
-		config_missing(r, key);
+		config_fault(r, key, VIEW_NULL, "A value is required");
 	}
 }
 
