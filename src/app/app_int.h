@@ -49,6 +49,8 @@ enum app_member {
 	APP_TECHNICIAN,
 	APP_LATITUDE,
 	APP_LONGITUDE,
+	APP_EMAIL,
+	APP_FULL_NAME,
 	APP_MEMBERS
 };
 
@@ -58,7 +60,7 @@ struct app_document {
 	bool given[APP_MEMBERS];
 };
 
-enum app_form { APP_CREATE, APP_UPDATE, APP_STATUS_ONLY, APP_BULK };
+enum app_form { APP_CREATE, APP_UPDATE, APP_STATUS_ONLY, APP_BULK, APP_THEIR_NAME };
 
 /* As a JSON object, in the arena. */
 struct view app_put_document(struct arena *a, const struct app_document *d);

@@ -7,7 +7,13 @@
 #include "base/text.h"
 #include "model/value_text.h"
 
-enum form_bits { IN_CREATE = 1 << APP_CREATE, IN_UPDATE = 1 << APP_UPDATE, IN_STATUS = 1 << APP_STATUS_ONLY, IN_BULK = 1 << APP_BULK };
+enum form_bits {
+	IN_CREATE = 1 << APP_CREATE,
+	IN_UPDATE = 1 << APP_UPDATE,
+	IN_STATUS = 1 << APP_STATUS_ONLY,
+	IN_BULK = 1 << APP_BULK,
+	IN_TECHNICIAN = 1 << APP_THEIR_NAME
+};
 
 enum kind { TEXT, STATUS, MODE, INSTANT, ID, NUMBER };
 
@@ -29,6 +35,9 @@ static const struct member {
 	[APP_TECHNICIAN] = {"technicianId", ID, IN_CREATE | IN_UPDATE | IN_BULK, 0, 1, 9e18},
 	[APP_LATITUDE] = {"latitude", NUMBER, IN_CREATE | IN_UPDATE | IN_BULK, 0, -90, 90},
 	[APP_LONGITUDE] = {"longitude", NUMBER, IN_CREATE | IN_UPDATE | IN_BULK, 0, -180, 180},
+	/* of the object "technician", which names a user by what it is called elsewhere */
+	[APP_EMAIL] = {"email", TEXT, IN_TECHNICIAN, IN_TECHNICIAN, 1, 160},
+	[APP_FULL_NAME] = {"fullName", TEXT, IN_TECHNICIAN, IN_TECHNICIAN, 1, 120},
 };
 
 void app_fault(struct app_faults *f, const char *pointer, const char *fmt, ...)
@@ -186,17 +195,38 @@ static int find(struct view key, enum app_form form)
 	return -1;
 }
 
-void app_read_members(struct js_reader *r, const char *prefix, enum app_form form, struct app_document *ret, struct app_faults *f)
+static void read_members(struct js_reader *r, const char *prefix, enum app_form form, struct app_document *ret, struct app_faults *f);
+
+/* "technician": null, or who it is by e-mail, made when there is none yet */
+static void read_technician(struct js_reader *r, struct js_token *t, const char *pointer, struct app_document *ret, struct app_faults *f)
+{
+	if (ret->given[APP_TECHNICIAN] || ret->given[APP_EMAIL])
+		app_fault(f, pointer, "is given twice");
+	else if (t->kind == JS_NULL)
+		ret->given[APP_TECHNICIAN] = true;
+	else if (t->kind == JS_OBJECT) {
+		read_members(r, pointer, APP_THEIR_NAME, ret, f);
+		return;
+	} else {
+		app_fault(f, pointer, "is not an object");
+	}
+	js_skip(r, t);
+}
+
+static void read_members(struct js_reader *r, const char *prefix, enum app_form form, struct app_document *ret, struct app_faults *f)
 {
 	struct js_token t;
 	int i;
 
-	memset(ret, 0, sizeof(*ret));
 	while (js_next(r, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
 		struct view key = js_unescape(f->arena, t.key, t.key_escaped);
 		const char *pointer = app_pointer(f->arena, prefix, key);
 
 		i = find(key, form);
+		if (form == APP_BULK && view_is(key, "technician")) {
+			read_technician(r, &t, pointer, ret, f);
+			continue;
+		}
 		if (i < 0)
 			app_fault(f, pointer, "is not known here");
 		else if (ret->given[i])
@@ -213,7 +243,7 @@ void app_read_members(struct js_reader *r, const char *prefix, enum app_form for
 			app_fault(f, arena_printf(f->arena, "%s/%s", prefix, members[i].name), "is missing");
 		else if ((members[i].required & (1u << form)) && !ret->text[i] && f->n == 0)
 			app_fault(f, arena_printf(f->arena, "%s/%s", prefix, members[i].name), "must not be null");
-	if ((ret->text[APP_LATITUDE] == NULL) != (ret->text[APP_LONGITUDE] == NULL) && f->n == 0)
+	if (form != APP_THEIR_NAME && (ret->text[APP_LATITUDE] == NULL) != (ret->text[APP_LONGITUDE] == NULL) && f->n == 0)
 		app_fault(
 			f, arena_printf(f->arena, "%s/%s", prefix, ret->text[APP_LATITUDE] ? "longitude" : "latitude"), "is missing: a place has both");
 }
@@ -240,6 +270,12 @@ struct view app_put_document(struct arena *a, const struct app_document *d)
 	ret = arena_view(a, buf_view(&b));
 	buf_release(&b);
 	return ret;
+}
+
+void app_read_members(struct js_reader *r, const char *prefix, enum app_form form, struct app_document *ret, struct app_faults *f)
+{
+	memset(ret, 0, sizeof(*ret));
+	read_members(r, prefix, form, ret, f);
 }
 
 int app_read_document(struct view text, enum app_form form, struct app_document *ret, struct app_faults *f, struct err *err)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The application's REST on api.listen over a real PostgreSQL: status codes and rules, lists against SQL, ETags, the API's description against
+"""The application's REST on api.listen over a real PostgreSQL: status codes and rules, lists against SQL, ETags, the description against
 live answers, bad input to every operation of it, and a refresh over tables that were damaged while a writer goes on.
 
 Usage: app_described.py WALMILL rules|lists|hostile|refresh
@@ -128,7 +128,16 @@ def planned(reference, **more):
 # ---- rules ----
 
 def life_of_an_intervention(w):
-    made = w.call(201, "POST", "/api/interventions", planned("L-1", technicianId=3, latitude=48.8566, longitude=2.3522, description="é<b>"))
+    made = w.call(
+    201,
+    "POST",
+    "/api/interventions",
+    planned(
+        "L-1",
+        technicianId=3,
+        latitude=48.8566,
+        longitude=2.3522,
+         description="é<b>"))
     path = f"/api/interventions/{made['id']}"
     assert made["status"] == "SCHEDULED" and made["technician"] == {"id": 3, "fullName": "Name 3", "email": "u3@example.org"}, made
     assert (made["latitude"], made["longitude"], made["description"]) == (48.8566, 2.3522, "é<b>") and made["startedAt"] is None, made
@@ -161,29 +170,54 @@ def refusals_have_their_codes(w):
     assert w.sql("SELECT count(*) FROM interventions WHERE reference ILIKE 'D-%'") == "0"
     status, heads, _ = w.send("PATCH", "/api/interventions")
     assert status == 405 and {"GET", "POST"} <= set(heads["Allow"].split(", ")), heads
-    for path in ("/api/interventions/0", "/api/interventions/-1", "/api/interventions/x", "/api/interventions/99999999999999999999", "/api/no"):
+    for path in (
+    "/api/interventions/0",
+    "/api/interventions/-1",
+    "/api/interventions/x",
+    "/api/interventions/99999999999999999999",
+     "/api/no"):
         w.call(404, "GET", path)
 
 
 def every_fault_has_its_place(w):
-    answer = w.call(400, "POST", "/api/interventions", {"reference": "", "title": "t" * 161, "plannedAt": "tomorrow", "assignmentMode": "auto",
-                                                       "technicianId": 1.5, "latitude": 91, "longitude": "2", "color": 1, "status": "SCHEDULED"})
-    assert {e["pointer"] for e in answer["errors"]} == {"/reference", "/title", "/plannedAt", "/assignmentMode", "/technicianId", "/latitude",
-                                                        "/longitude", "/color", "/status"}, answer
+    answer = w.call(400,
+    "POST",
+    "/api/interventions",
+    {"reference": "",
+    "title": "t" * 161,
+    "plannedAt": "tomorrow",
+    "assignmentMode": "auto",
+    "technicianId": 1.5,
+    "latitude": 91,
+    "longitude": "2",
+    "color": 1,
+     "status": "SCHEDULED"})
+    assert {e["pointer"] for e in answer["errors"]} == {"/reference", "/title", "/plannedAt",
+        "/assignmentMode", "/technicianId", "/latitude", "/longitude", "/color", "/status"}, answer
     answer = w.call(400, "POST", "/api/interventions", {})
     assert {e["pointer"] for e in answer["errors"]} == {"/reference", "/title", "/plannedAt", "/assignmentMode"}, answer
     answer = w.call(400, "POST", "/api/interventions", planned("x", **{"a/b~c": 1}))
     assert answer["errors"][0]["pointer"] == "/a~1b~0c", answer
     w.call(400, "POST", "/api/interventions", b'{"reference":"x","reference":"y"}')
     # the most that is allowed is taken, in characters
-    made = w.call(201, "POST", "/api/interventions", planned("é" * 50, title="日" * 160, description="🦀" * 4000, latitude=-90, longitude=180))
+    made = w.call(
+    201,
+    "POST",
+    "/api/interventions",
+    planned(
+        "é" * 50,
+        title="日" * 160,
+        description="🦀" * 4000,
+        latitude=-90,
+         longitude=180))
     assert made["title"] == "日" * 160 and made["description"] == "🦀" * 4000
 
 
 def automatic_assignment_takes_the_least_loaded(w):
-    w.sql("DELETE FROM interventions; INSERT INTO interventions (reference, title, planned_at, technician_id, status) SELECT 'A-' || n, 't', "
-          "now(), 3 + n % 7, CASE WHEN n < 14 THEN 'SCHEDULED' ELSE 'COMPLETED' END FROM generate_series(0, 40) n; "
-          "DELETE FROM interventions WHERE reference IN ('A-2', 'A-5')")
+    w.sql(
+    "DELETE FROM interventions; INSERT INTO interventions (reference, title, planned_at, technician_id, status) SELECT 'A-' || n, 't', "
+    "now(), 3 + n % 7, CASE WHEN n < 14 THEN 'SCHEDULED' ELSE 'COMPLETED' END FROM generate_series(0, 40) n; "
+    "DELETE FROM interventions WHERE reference IN ('A-2', 'A-5')")
     auto = {"assignmentMode": "AUTO"}
     got = [w.call(201, "POST", "/api/interventions", planned(f"B-{i}", **auto))["technician"]["id"] for i in range(4)]
     assert got == [5, 8, 3, 4], got
@@ -219,8 +253,9 @@ def bulk_is_by_reference_and_idempotent(w):
     for body in ({}, {"items": 1}, {"items": [], "x": 1}, [], b'{"items":[{"reference":"a"}', b'{"items":[],"items":[]}'):
         w.call(400, "POST", "/api/interventions/bulk", body)
     # what only one of the two parsers would have taken
-    for i, item in enumerate((planned("Q-1", title="\ud800"), planned("Q-2", latitude=1e-300, longitude=0), planned("Q-3", plannedAt="2026-02-30T00:00:00Z"),
-                              planned("Q-4", plannedAt="9999-12-31T23:59:59Z"), planned("Q-5", technicianId=10**19))):
+    for i, item in enumerate((planned("Q-1", title="\ud800"), planned("Q-2", latitude=1e-300, longitude=0), planned("Q-3",
+                             plannedAt="2026-02-30T00:00:00Z"), planned("Q-4", plannedAt="9999-12-31T23:59:59Z"),
+                             planned("Q-5", technicianId=10**19))):
         got = w.call(200, "POST", "/api/interventions/bulk", {"items": [item, planned(f"QQ-{i}")]})
         assert got["created"] >= 1, f"one bad item takes the others with it: {got}"
 
@@ -245,7 +280,12 @@ def etags_say_whether_it_changed(w):
     # of many at once with one ETag, one is let through
     codes, threads = [], []
     for i in range(6):
-        threads.append(threading.Thread(target=lambda n=i: codes.append(w.send("PUT", path, {**body, "title": f"n{n}"}, If_Match=fresh)[0])))
+        threads.append(
+    threading.Thread(
+        target=lambda n=i: codes.append(
+            w.send(
+                "PUT", path, {
+                    **body, "title": f"n{n}"}, If_Match=fresh)[0])))
     for t in threads:
         t.start()
     for t in threads:
@@ -256,8 +296,16 @@ def etags_say_whether_it_changed(w):
 def without_the_tables_it_says_so(w):
     other = Walmill(w.program, "--source", w.pg.dsn("bare"))
     try:
-        for path in ("/api/interventions", "/api/users", "/api/interventions/1", "/api/dashboard/summary", "/api/dashboard/technician-load",
-                     "/api/dashboard/map", "/api/dashboard/ai/insights", "/api/dashboard/ai/forecast", "/api/dashboard/status-trends"):
+        for path in (
+    "/api/interventions",
+    "/api/users",
+    "/api/interventions/1",
+    "/api/dashboard/summary",
+    "/api/dashboard/technician-load",
+    "/api/dashboard/map",
+    "/api/dashboard/ai/insights",
+    "/api/dashboard/ai/forecast",
+     "/api/dashboard/status-trends"):
             status, heads, text = other.call("api", "GET", path)
             assert status == 404 and "tables" in json.loads(text)["detail"], f"{path}: {status} {text}"
         assert json.loads(other.call("api", "GET", "/api/health")[2]) == {"status": "UP", "db": 1}
@@ -333,8 +381,10 @@ def pages_are_what_sql_gives(w):
                ({"technicianId": 4}, "technician_id = 4"), ({"technicianId": 99}, "false"),
                ({"plannedFrom": "2026-01-03T05:00:00Z", "plannedTo": "2026-01-04T06:00:00+01:00"},
                 "planned_at BETWEEN '2026-01-03 05:00Z' AND '2026-01-04 05:00Z'"),
-               ({"query": "pump"}, "title ILIKE '%pump%'"), ({"query": "100%"}, "title LIKE '%100\\%%'"), ({"query": "a_b"}, "title = 'a_b'"),
-               ({"query": "\\"}, "title = E'back\\\\slash'"), ({"query": "é'"}, "title = 'é''quote'"), ({"query": "r-04"}, "reference LIKE 'R-04%'"),
+               ({"query": "pump"}, "title ILIKE '%pump%'"),
+               ({"query": "100%"}, "title LIKE '%100\\%%'"), ({"query": "a_b"}, "title = 'a_b'"),
+               ({"query": "\\"}, "title = E'back\\\\slash'"),
+               ({"query": "é'"}, "title = 'é''quote'"), ({"query": "r-04"}, "reference LIKE 'R-04%'"),
                ({"status": "SCHEDULED", "technicianId": 3, "query": "p"},
                 "status = 'SCHEDULED' AND technician_id = 3 AND (title ILIKE '%p%' OR reference ILIKE '%p%')")]
     sorts = [([], "planned_at, id"), (["plannedAt,desc"], "planned_at DESC, id"), (["status,asc", "title,desc"], "status, title DESC, id"),
@@ -372,30 +422,36 @@ def users_are_what_sql_gives(w):
 
 
 def the_dashboard_is_what_its_tables_say(w):
-    w.sql("DELETE FROM analytics.intervention_daily_metrics; DELETE FROM analytics.intervention_technician_load; "
-          "DELETE FROM analytics.intervention_geo_view; "
-          "INSERT INTO analytics.intervention_daily_metrics SELECT d, s, extract(day FROM d)::int + length(s), CASE s WHEN 'COMPLETED' THEN 3600.25 "
-          "WHEN 'VALIDATED' THEN 50 END, CASE s WHEN 'VALIDATED' THEN 44.44 END, '2026-03-15 12:00Z' FROM generate_series(date '2026-02-20', "
-          "'2026-03-15', '1 day') d, unnest(ARRAY['SCHEDULED', 'IN_PROGRESS', 'COMPLETED', 'VALIDATED']) s; "
-          "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), (77, 5, 0, NULL, now()); "
-          "INSERT INTO analytics.intervention_geo_view SELECT n, 1.5, 2.25, CASE n % 3 WHEN 0 THEN 'SCHEDULED' WHEN 1 THEN 'COMPLETED' ELSE "
-          "'VALIDATED' END, NULL, '2026-03-01Z', timestamptz '2026-03-01Z' + interval '1 second' * (n * 7 % 800) FROM generate_series(1, 700) n")
+    w.sql(
+    "DELETE FROM analytics.intervention_daily_metrics; DELETE FROM analytics.intervention_technician_load; "
+    "DELETE FROM analytics.intervention_geo_view; "
+    "INSERT INTO analytics.intervention_daily_metrics SELECT d, s, extract(day FROM d)::int + length(s), "
+          "CASE s WHEN 'COMPLETED' THEN 3600.25 "
+    "WHEN 'VALIDATED' THEN 50 END, CASE s WHEN 'VALIDATED' THEN 44.44 END, '2026-03-15 12:00Z' FROM generate_series(date '2026-02-20', "
+    "'2026-03-15', '1 day') d, unnest(ARRAY['SCHEDULED', 'IN_PROGRESS', 'COMPLETED', 'VALIDATED']) s; "
+    "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), (77, 5, 0, NULL, now()); "
+    "INSERT INTO analytics.intervention_geo_view SELECT n, 1.5, 2.25, CASE n % 3 WHEN 0 THEN 'SCHEDULED' WHEN 1 THEN 'COMPLETED' ELSE "
+    "'VALIDATED' END, NULL, '2026-03-01Z', timestamptz '2026-03-01Z' + interval '1 second' * (n * 7 % 800) FROM generate_series(1, 700) n")
     got = w.call(200, "GET", "/api/dashboard/summary?date=2026-03-10")
     assert got == {"totalInterventions": 40 + 38, "scheduledCount": 19, "inProgressCount": 21, "completedCount": 19, "validatedCount": 19,
                    "averageCompletionSeconds": 3600.25, "validationRatio": 44.44, "lastRefreshedAt": "2026-03-15T12:00:00.000000Z"}, got
     got = w.call(200, "GET", "/api/dashboard/summary?date=2020-01-01")
     assert got["totalInterventions"] == 0 and got["validationRatio"] is None, got
-    want = w.rows("SELECT metric_date AS date, status, total_count AS count FROM analytics.intervention_daily_metrics WHERE metric_date BETWEEN "
-                  "'2026-03-02' AND '2026-03-15' ORDER BY 1, 2")
+    want = w.rows(
+    "SELECT metric_date AS date, status, total_count AS count FROM analytics.intervention_daily_metrics WHERE metric_date BETWEEN "
+    "'2026-03-02' AND '2026-03-15' ORDER BY 1, 2")
     assert w.call(200, "GET", "/api/dashboard/status-trends?to=2026-03-15") == want
     assert w.call(200, "GET", "/api/dashboard/status-trends?from=2026-03-15&to=2026-03-15") == want[-4:]
     w.call(400, "GET", "/api/dashboard/status-trends?from=2026-03-15&to=2026-03-14")
     got = w.call(200, "GET", "/api/dashboard/technician-load")
-    assert [(r["technicianId"], r["technicianName"], r["openCount"]) for r in got] == [(4, "Name 4", 9), (3, "Name 3", 5), (77, None, 5)], got
-    for query, where, limit in (("", "true", 500), ("?limit=20", "true", 20), ("?status=COMPLETED&status=VALIDATED", "status <> 'SCHEDULED'", 500),
-                                ("?status=COMPLETED,VALIDATED&limit=1000", "status <> 'SCHEDULED'", 500)):
-        want = [r["id"] for r in w.rows(f"SELECT intervention_id AS id FROM analytics.intervention_geo_view WHERE {where} ORDER BY updated_at DESC, "
-                                        f"intervention_id LIMIT {limit}")]
+    assert [(r["technicianId"], r["technicianName"], r["openCount"])
+             for r in got] == [(4, "Name 4", 9), (3, "Name 3", 5), (77, None, 5)], got
+    for query, where, limit in (("", "true", 500), ("?limit=20", "true", 20), ("?status=COMPLETED&status=VALIDATED",
+                                "status <> 'SCHEDULED'", 500), ("?status=COMPLETED,VALIDATED&limit=1000", "status <> 'SCHEDULED'", 500)):
+        want = [
+    r["id"] for r in w.rows(
+        f"SELECT intervention_id AS id FROM analytics.intervention_geo_view WHERE {where} ORDER BY updated_at DESC, "
+        f"intervention_id LIMIT {limit}")]
         assert [r["interventionId"] for r in w.call(200, "GET", "/api/dashboard/map" + query)] == want, query
     got = w.call(200, "GET", "/api/dashboard/ai/insights?date=2026-03-15")
     now = sum(4 * d + 38 for d in range(9, 16))
@@ -413,17 +469,66 @@ def the_dashboard_is_what_its_tables_say(w):
 
 # ---- hostile ----
 
-BODIES = [b"", b"{", b"[]", b"null", b"17", b'"x"', b"{}x", b'{"a":' * 5000, b"[" * 100000, b'{"title":"\xff\xfe"}', bytes(range(256)) * 40,
-          b'{"title":"\\ud800"}', b'{"title":"a\\u0000b"}', b'{"nosuch":1}', b'{"items":[[[[]]]]}' + b"]", b"\xef\xbb\xbf{}",
-          b'{"status":1,"title":{},"plannedAt":[],"technicianId":"1","latitude":1e999}',
-          b'{"reference":"' + b"n" * 300000 + b'"}', b"{" + b",".join(b'"k%d":1' % i for i in range(20000)) + b"}", b"x" * (9 << 20)]
-QUERIES = ["page=-1", "page=x", "page=1e3", "page=99999999999999999999", "size=0", "size=201", "size=", "sort=nosuch", "sort=id,up", "sort=id;drop",
-           "sort=" + "id," * 500, "query=%ff%fe", "query=" + "%25" * 900, "query=%00", "status=DONE", "status=%27", "assignmentMode=auto",
-           "technicianId=x", "technicianId=99999999999999999999", "plannedFrom=yesterday", "plannedTo=2026-13-01", "plannedTo=infinity",
-           "role=ROOT", "role=%ff", "date=2026-02-30", "date=today", "date=2026-01-01%20BC", "from=x", "to=2026-1", "limit=0", "limit=1001",
-           "limit=x", "status=SCHEDULED,", "status=,", "&&=&%", "date=infinity", "date=99999-01-01"]
-IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" * 5000, "<script>", "%0d%0aX-Evil:%201",
-       "1/../1", "'; DROP TABLE users; --", "-0", "+1", "1.0", "0x1"]
+BODIES = [b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"17",
+    b'"x"',
+    b"{}x",
+    b'{"a":' * 5000,
+    b"[" * 100000,
+    b'{"title":"\xff\xfe"}',
+    bytes(range(256)) * 40,
+    b'{"title":"\\ud800"}',
+    b'{"title":"a\\u0000b"}',
+    b'{"nosuch":1}',
+    b'{"items":[[[[]]]]}' + b"]",
+    b"\xef\xbb\xbf{}",
+    b'{"status":1,"title":{},"plannedAt":[],"technicianId":"1","latitude":1e999}',
+    b'{"reference":"' + b"n" * 300000 + b'"}',
+    b"{" + b",".join(b'"k%d":1' % i for i in range(20000)) + b"}",
+     b"x" * (9 << 20)]
+QUERIES = [
+    "page=-1",
+    "page=x",
+    "page=1e3",
+    "page=99999999999999999999",
+    "size=0",
+    "size=201",
+    "size=",
+    "sort=nosuch",
+    "sort=id,up",
+    "sort=id;drop",
+    "sort=" + "id," * 500,
+    "query=%ff%fe",
+    "query=" + "%25" * 900,
+    "query=%00",
+    "status=DONE",
+    "status=%27",
+    "assignmentMode=auto",
+    "technicianId=x",
+    "technicianId=99999999999999999999",
+    "plannedFrom=yesterday",
+    "plannedTo=2026-13-01",
+    "plannedTo=infinity",
+    "role=ROOT",
+    "role=%ff",
+    "date=2026-02-30",
+    "date=today",
+    "date=2026-01-01%20BC",
+    "from=x",
+    "to=2026-1",
+    "limit=0",
+    "limit=1001",
+    "limit=x",
+    "status=SCHEDULED,",
+    "status=,",
+    "&&=&%",
+    "date=infinity",
+     "date=99999-01-01"]
+IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" *
+     5000, "<script>", "%0d%0aX-Evil:%201", "1/../1", "'; DROP TABLE users; --", "-0", "+1", "1.0", "0x1"]
 
 
 def is_refused(w, what, got):
@@ -432,7 +537,8 @@ def is_refused(w, what, got):
     assert "X-Evil" not in heads and not re.search(r"\.c:\d+|0x[0-9a-f]{6}|[Ss][Qq][Ll]\b", text), f"{what}: {text[:200]}"
     body = json.loads(text)
     # what is refused in front of the listener has members of every family
-    want = PROBLEM if heads["Content-Type"] == "application/problem+json" else {"type", "title", "status", "detail", "error_code", "message"}
+    want = PROBLEM if heads["Content-Type"] == "application/problem+json" else {
+        "type", "title", "status", "detail", "error_code", "message"}
     assert want <= set(body) and body["status"] == status and (want == PROBLEM or status in (400, 403, 413)), f"{what}: {status} {body}"
 
 
@@ -563,14 +669,16 @@ DAMAGE = [("nothing", "SELECT 1", {}),
           ("a value changed", "UPDATE analytics.intervention_geo_view SET latitude = latitude + 0.5 WHERE intervention_id % 10 = 0",
            {"analytics.intervention_geo_view": "SELECT count(*) FROM analytics.intervention_geo_view WHERE intervention_id % 10 = 0"}),
           ("rows removed", "DELETE FROM analytics.intervention_daily_metrics WHERE status = 'VALIDATED'",
-           {"analytics.intervention_daily_metrics": "SELECT count(*) FROM analytics.intervention_daily_metrics WHERE status = 'VALIDATED'"}),
+           {"analytics.intervention_daily_metrics":
+            "SELECT count(*) FROM analytics.intervention_daily_metrics WHERE status = 'VALIDATED'"}),
           ("rows added", "INSERT INTO analytics.intervention_technician_load VALUES (1001, 1, 1), (1002, 1, 1), (1003, 1, 1)",
            {"analytics.intervention_technician_load": "SELECT 3"}),
           ("all of it", "TRUNCATE analytics.intervention_geo_view; DELETE FROM analytics.intervention_technician_load; "
            "UPDATE analytics.intervention_daily_metrics SET total_count = -1 WHERE status = 'SCHEDULED'",
            {"analytics.intervention_geo_view": "SELECT count(*) FROM analytics.intervention_geo_view",
             "analytics.intervention_technician_load": "SELECT count(*) FROM analytics.intervention_technician_load",
-            "analytics.intervention_daily_metrics": "SELECT count(*) FROM analytics.intervention_daily_metrics WHERE status = 'SCHEDULED'"})]
+            "analytics.intervention_daily_metrics":
+            "SELECT count(*) FROM analytics.intervention_daily_metrics WHERE status = 'SCHEDULED'"})]
 
 
 def differed(end):
@@ -596,16 +704,20 @@ def damage_is_mended_while_a_writer_goes_on(w):
         while not stop.is_set():
             n += 1
             try:
-                w.sql(f"UPDATE interventions SET status = CASE WHEN random() < 0.5 THEN 'COMPLETED' ELSE 'VALIDATED' END, updated_at = now() WHERE planned_at > '2026-01-04Z' AND id "
-                      f"% 17 = {n} % 17; INSERT INTO interventions (reference, title, planned_at, technician_id) VALUES ('W-{n}', 't', '2026-02-01Z', 3)")
+                w.sql(
+    f"UPDATE interventions SET status = CASE WHEN random() < 0.5 THEN 'COMPLETED' ELSE 'VALIDATED' END, updated_at = now() "
+          f"WHERE planned_at > '2026-01-04Z' AND id "
+    f"% 17 = {n} % 17; INSERT INTO interventions (reference, title, planned_at, technician_id) VALUES ('W-{n}', 't', '2026-02-01Z', 3)")
             except AssertionError as why:
                 failed.append(why)
                 return
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        for what, statement, want in (("rows added", "INSERT INTO analytics.intervention_technician_load VALUES (2001, 1, 1), (2002, 1, 1)", 2),
-                                      ("rows removed", "DELETE FROM analytics.intervention_daily_metrics WHERE metric_date = '2026-01-02' AND "
+        for what, statement, want in (("rows added",
+        "INSERT INTO analytics.intervention_technician_load VALUES (2001, 1, 1), (2002, 1, 1)", 2),
+                                      ("rows removed",
+                                      "DELETE FROM analytics.intervention_daily_metrics WHERE metric_date = '2026-01-02' AND "
                                        "status = 'SCHEDULED'", 1),
                                       ("nothing", "SELECT 1", 0)):
             w.sql(statement)
@@ -628,15 +740,34 @@ def one_refresh_at_a_time(w):
 
 
 CASES = {
-    "rules": [life_of_an_intervention, refusals_have_their_codes, every_fault_has_its_place, automatic_assignment_takes_the_least_loaded,
-              lists_are_shaped, bulk_is_by_reference_and_idempotent, etags_say_whether_it_changed, without_the_tables_it_says_so, health_lists_its_checks,
-              the_description_can_be_read, the_dashboard_is_what_its_tables_say, users_are_what_sql_gives, every_described_answer_was_met,
-              a_server_that_went_away_comes_back],
-    "lists": [pages_are_what_sql_gives],
-    "hostile": [rows_to_attack, bad_bodies_are_refused, bad_queries_are_refused_or_ignored, bad_names_and_methods_are_refused,
-                bad_frames_are_refused, nothing_has_changed],
-    "refresh": [damage_is_counted_and_mended, damage_is_mended_while_a_writer_goes_on, one_refresh_at_a_time],
-}
+    "rules": [
+        life_of_an_intervention,
+        refusals_have_their_codes,
+        every_fault_has_its_place,
+        automatic_assignment_takes_the_least_loaded,
+        lists_are_shaped,
+        bulk_is_by_reference_and_idempotent,
+        etags_say_whether_it_changed,
+        without_the_tables_it_says_so,
+        health_lists_its_checks,
+        the_description_can_be_read,
+        the_dashboard_is_what_its_tables_say,
+        users_are_what_sql_gives,
+        every_described_answer_was_met,
+        a_server_that_went_away_comes_back],
+        "lists": [pages_are_what_sql_gives],
+        "hostile": [
+            rows_to_attack,
+            bad_bodies_are_refused,
+            bad_queries_are_refused_or_ignored,
+            bad_names_and_methods_are_refused,
+            bad_frames_are_refused,
+            nothing_has_changed],
+            "refresh": [
+                damage_is_counted_and_mended,
+                damage_is_mended_while_a_writer_goes_on,
+                one_refresh_at_a_time],
+                 }
 
 
 def main():
