@@ -163,6 +163,7 @@ export async function dashboardTests(browser, instance) {
 	});
 
 	await check("dashboard: charts are read with the arrow keys and have a table", async () => {
+		await sql(`${INSERT} VALUES ('WEB-C', 'a day to draw', now(), 40.7, -73.9)`);
 		const chart = page.getByRole("group", { name: /^Interventions per day\./ });
 		await chart.focus();
 		await page.keyboard.press("ArrowLeft");
@@ -170,6 +171,7 @@ export async function dashboardTests(browser, instance) {
 		await until(async () => /\d/.test(await chart.locator(".chart-read").textContent()), "a value is read");
 		await page.locator(".c-trend").getByRole("button", { name: "Data table" }).click();
 		assert((await page.locator(".c-trend .values tbody tr").count()) === 14, "a row a day");
+		await sql("DELETE FROM public.interventions WHERE reference = 'WEB-C'");
 	});
 
 	await check("dashboard: SQL commit to pixel, p50 of 21 at most 150 ms", async () => {
