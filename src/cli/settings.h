@@ -43,7 +43,7 @@
 	X(SET_CONSOLE_LISTEN, "console.listen", ADDRESSES, "127.0.0.1:8085", NULL, NULL, NULL, START, \
 		"The console and its REST: topics, messages, consumer groups, connectors, jobs. Several, comma separated; empty: no listener.") \
 	X(SET_API_LISTEN, "api.listen", ADDRESSES, "127.0.0.1:8080", NULL, NULL, NULL, START, \
-		"Where `/livez`, `/readyz` and `/metrics` listen. Empty: nowhere.") \
+		"The application: its API, the dashboard, the live stream, `/livez`, `/readyz` and `/metrics`. Empty: nowhere.") \
 	X(SET_COMPAT_VERSION, "compat.version", CHOICE, "3.2", NULL, NULL, "2.6 3.2", START, \
 		"The Debezium release class whose bytes are produced.") \
 	X(SET_JOB_TIMEZONE, "job.timezone", STRING, "UTC", NULL, NULL, NULL, START, \
