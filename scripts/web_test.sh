@@ -3,6 +3,7 @@
 # Usage: scripts/web_test.sh unit | console WALMILL | dashboard WALMILL
 # Exit status 77 with a line that says why, where Node.js, npm's packages or Chromium can't be had.
 set -eu
+walmill=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/.."
 skip() { echo "SKIP: $*"; exit 77; }
 
@@ -17,4 +18,4 @@ if [ "$1" = unit ]; then
 	exit $status
 fi
 [ -x /usr/bin/chromium ] || scripts/setup.sh browser || skip "no Chromium (Debian package chromium)"
-exec node web/test/browser.mjs "$2" "$1"
+exec node web/test/browser.mjs "$walmill" "$1"

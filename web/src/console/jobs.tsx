@@ -149,7 +149,12 @@ const checkpointColumns = (): Column<Checkpoint>[] => [
 		cell: (c) => <When at={c.trigger_timestamp} absolute />,
 		value: (c) => c.trigger_timestamp,
 	},
-	{ id: "state", name: t().word.state, cell: (c) => <State state={c.status} plain />, value: (c) => c.status },
+	{
+		id: "state",
+		name: t().word.state,
+		cell: (c) => <State state={c.status === "COMPLETED" ? "FINISHED" : c.status} plain />,
+		value: (c) => c.status,
+	},
 	{ id: "size", name: t().topic.size, num: true, cell: (c) => bytes(c.checkpointed_size), value: (c) => c.checkpointed_size },
 	{
 		id: "took",

@@ -17,6 +17,7 @@ import { Markers } from "./markers.ts";
 import { mapStatuses, spotlight, type Intervention, type Point } from "./data.ts";
 
 const TOPIC = "map";
+const FIT: L.FitBoundsOptions = { maxZoom: 14, animate: false, padding: [12, 12] };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function Popup({ point, row }: { point: Point; row: Intervention | null }): JSX.Element {
@@ -71,6 +72,7 @@ class LiveMap {
 	private placed = false;
 	private stop: (() => void)[] = [];
 	private byViewer = true;
+	private fitted: L.LatLngBounds | null = null;
 
 	constructor(private host: HTMLElement) {
 		this.map = L.map(host, {
@@ -97,7 +99,7 @@ class LiveMap {
 		this.map.on("moveend", () => this.moved());
 		this.map.on("click", (e) => this.clicked(e));
 		/* a change of the page's layout keeps the middle, and is no choice of the viewer's */
-		const seen = new ResizeObserver(() => this.quietly(() => this.map.invalidateSize({ animate: false })));
+		const seen = new ResizeObserver(() => this.resized());
 		seen.observe(host);
 		this.stop.push(
 			() => seen.disconnect(),
@@ -123,6 +125,14 @@ class LiveMap {
 		this.map.remove();
 	}
 
+	/* until the viewer moves it, the map shows the rows that it was fitted to, also in a place of another size */
+	private resized(): void {
+		this.quietly(() => {
+			this.map.invalidateSize({ animate: false });
+			if (this.fitted) this.map.fitBounds(this.fitted, FIT);
+		});
+	}
+
 	/* moves the map without that counting as the viewer's choice */
 	private quietly(move: () => void): void {
 		this.byViewer = false;
@@ -140,6 +150,7 @@ class LiveMap {
 		this.note();
 		if (this.byViewer) {
 			this.placed = true;
+			this.fitted = null;
 			setQuery({ map: this.host.dataset.view ?? null });
 		}
 	}
@@ -147,7 +158,9 @@ class LiveMap {
 	fit(): void {
 		const rows = [...this.markers.rows.values()] as unknown as Point[];
 		const e = extent(rows);
-		if (e) this.map.fitBounds(e, { maxZoom: 14, animate: false, padding: [12, 12] });
+		if (!e) return;
+		this.fitted = e;
+		this.map.fitBounds(e, FIT);
 	}
 
 	private themed(): void {

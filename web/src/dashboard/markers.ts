@@ -14,10 +14,11 @@ export interface Pulse {
 	at: number;
 }
 
-function sprite(status: Status, colour: string, halo: string): HTMLCanvasElement {
+/* drawn for the very pixels it will cover: ten thousand copies cost much less than ten thousand scalings */
+function sprite(status: Status, colour: string, halo: string, pixels: number): HTMLCanvasElement {
 	const e = document.createElement("canvas"),
-		k = 2;
-	e.width = e.height = SIDE * k;
+		k = pixels / SIDE;
+	e.width = e.height = pixels;
 	const c = e.getContext("2d")!;
 	c.scale(k, k);
 	c.translate(SIDE / 2, SIDE / 2);
@@ -48,6 +49,8 @@ function sprite(status: Status, colour: string, halo: string): HTMLCanvasElement
 export class Markers {
 	private sprites: Partial<Record<Status, HTMLCanvasElement>> = {};
 	private colours: Partial<Record<Status, string>> = {};
+	private halo = "#fff";
+	private pixels = 0;
 	private pulses: Pulse[] = [];
 	rows: ReadonlyMap<string, Row> = new Map();
 	shown: ReadonlySet<Status> = new Set();
@@ -56,7 +59,14 @@ export class Markers {
 
 	theme(colours: Record<Status, string>, halo: string): void {
 		this.colours = colours;
-		for (const [s, c] of Object.entries(colours)) this.sprites[s as Status] = sprite(s as Status, c, halo);
+		this.halo = halo;
+		this.pixels = 0;
+	}
+
+	private make(pixels: number): void {
+		if (pixels === this.pixels) return;
+		this.pixels = pixels;
+		for (const [s, c] of Object.entries(this.colours)) this.sprites[s as Status] = sprite(s as Status, c, this.halo, pixels);
 	}
 
 	pulse(p: Point): void {
@@ -73,6 +83,9 @@ export class Markers {
 	paint: Painter = (c, project, size, map) => {
 		/* from afar many stand close together: smaller */
 		const side = SIDE * Math.min(1, Math.max(0.5, 0.5 + (map.getZoom() - 9) * 0.16));
+		const ratio = c.getTransform().a || 1,
+			pixels = Math.round(side * ratio);
+		this.make(pixels);
 		let chosen: [number, number] | null = null;
 		for (const row of this.rows.values()) {
 			const p = row as unknown as Point;
@@ -80,7 +93,14 @@ export class Markers {
 			const [x, y] = project(p.latitude, p.longitude);
 			if (x < -SIDE || y < -SIDE || x > size.w + SIDE || y > size.h + SIDE) continue;
 			const s = this.sprites[p.status];
-			if (s) c.drawImage(s, x - side / 2, y - side / 2, side, side);
+			if (s)
+				c.drawImage(
+					s,
+					Math.round(x * ratio - pixels / 2) / ratio,
+					Math.round(y * ratio - pixels / 2) / ratio,
+					pixels / ratio,
+					pixels / ratio,
+				);
 			if (p.interventionId === this.selected) chosen = [x, y];
 		}
 		const now = performance.now();

@@ -6,10 +6,10 @@ import { duration, num, percent, shortDay, calendarDay } from "../lib/format.ts"
 import { useCalm, useGet } from "../lib/hooks.ts";
 import { setQuery } from "../lib/router.ts";
 import { topic } from "../lib/stream.ts";
-import { Button, Card, Empty, ErrorBox, Skeleton, STATUSES } from "../ui/bits.tsx";
+import { Button, Card, Empty, ErrorBox, Skeleton, STATUSES, type Status } from "../ui/bits.tsx";
 import { DayLine } from "../ui/chart.tsx";
 import { DayTable, Doughnut, LoadBars, StackedColumns } from "../ui/svg.tsx";
-import { chosen, dailyReady, day, load, range, series, TECHNICIANS, type User } from "./data.ts";
+import { chosen, dailyReady, day, fortnight, load, range, series, TECHNICIANS, type User } from "./data.ts";
 
 function RangeChoice(): JSX.Element {
 	return (
@@ -168,6 +168,11 @@ function ForecastLine({ f }: { f: Forecast }): JSX.Element {
 	);
 }
 
+/* of the seven days up to the chosen one; said in the viewer's language, so not with the server's sentences */
+function weekOf(what: "total" | Status): number {
+	return fortnight.value.slice(-7).reduce((n, d) => n + (what === "total" ? d.total : d.counts[what]), 0);
+}
+
 export function InsightCard(): JSX.Element {
 	/* asked again when the day's figures have been quiet for a moment */
 	const again = useCalm(chosen.value.total * 1e6 + chosen.value.counts.VALIDATED * 1e3 + chosen.value.counts.COMPLETED, 1500);
@@ -180,7 +185,7 @@ export function InsightCard(): JSX.Element {
 			{insights.error && <ErrorBox error={insights.error} retry={insights.reload} stale={!!i} />}
 			{i ? (
 				<div class="insight">
-					<p class="insight-head">{i.headline}</p>
+					<p class="insight-head">{t().ai.headline(weekOf("total"), i.trendDirection)}</p>
 					<div class="facts">
 						<span class="tag">
 							{i.trendDirection === "UP" ? "▲" : i.trendDirection === "DOWN" ? "▼" : "="} {t().ai[i.trendDirection]}
@@ -198,9 +203,9 @@ export function InsightCard(): JSX.Element {
 						)}
 					</div>
 					<ul>
-						{i.highlights.map((h) => (
-							<li key={h}>{h}</li>
-						))}
+						<li>{t().ai.planned(chosen.value.total)}</li>
+						<li>{t().ai.open(weekOf("SCHEDULED") + weekOf("IN_PROGRESS"))}</li>
+						<li>{t().ai.finished(weekOf("COMPLETED") + weekOf("VALIDATED"))}</li>
 					</ul>
 				</div>
 			) : (

@@ -115,7 +115,6 @@ export const en = {
 		CANCELLED: "Cancelled",
 		CANCELLING: "Cancelling",
 		FINISHED: "Finished",
-		COMPLETED: "Completed",
 		RESTARTING: "Restarting",
 		Stable: "Stable",
 		Empty: "Empty",
@@ -171,6 +170,13 @@ export const en = {
 	},
 	ai: {
 		insights: "Insights",
+		headline: (n: number, way: string) => {
+			const than = way === "UP" ? "more than" : way === "DOWN" ? "fewer than" : "about as many as";
+			return `${plural(n, "intervention", "interventions")} in seven days, ${than} in the seven before`;
+		},
+		planned: (n: number) => `${plural(n, "intervention", "interventions")} planned on this day`,
+		open: (n: number) => `${plural(n, "is", "are")} still open of the last seven days`,
+		finished: (n: number) => `${plural(n, "is", "are")} finished of the last seven days`,
 		forecast: "7-day forecast",
 		method: "Simple exponential smoothing",
 		baseline: "Average",

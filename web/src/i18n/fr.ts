@@ -116,7 +116,6 @@ export const fr = {
 		CANCELLED: "Annulé",
 		CANCELLING: "Annulation",
 		FINISHED: "Terminé",
-		COMPLETED: "Terminé",
 		RESTARTING: "Redémarrage",
 		Stable: "Stable",
 		Empty: "Vide",
@@ -172,6 +171,13 @@ export const fr = {
 	},
 	ai: {
 		insights: "Constats",
+		headline: (n: number, way: string) => {
+			const than = way === "UP" ? "plus que" : way === "DOWN" ? "moins que" : "à peu près autant que";
+			return `${plural(n, "intervention", "interventions")} en sept jours, ${than} les sept précédents`;
+		},
+		planned: (n: number) => `${plural(n, "intervention planifiée", "interventions planifiées")} ce jour`,
+		open: (n: number) => `${plural(n, "reste ouverte", "restent ouvertes")} sur les sept derniers jours`,
+		finished: (n: number) => `${plural(n, "est terminée", "sont terminées")} sur les sept derniers jours`,
 		forecast: "Prévision à 7 jours",
 		method: "Lissage exponentiel simple",
 		baseline: "Moyenne",
