@@ -62,8 +62,12 @@ static int64_t whole(struct call *c, const char *name, int64_t preset, int64_t m
 /* The id in the path; false after the answer when it is none. */
 static bool take_id(struct call *c, int64_t *ret)
 {
-	if (text_i64(c->args[0], ret) && *ret > 0)
+	uint64_t id;
+
+	if (text_u64(c->args[0], &id) && id > 0 && id <= INT64_MAX) {
+		*ret = (int64_t)id;
 		return true;
+	}
 	problem_set(c->api, c->r, c->out, 404, NULL, "there is no such intervention");
 	return false;
 }

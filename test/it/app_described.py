@@ -151,7 +151,8 @@ def life_of_an_intervention(w):
         assert w.call(200, "POST", path + "/status", {"status": status}) == now, "the same status changes nothing"
     w.call(409, "POST", path + "/status", {"status": "SCHEDULED"})
     changed = w.call(200, "PUT", path, {"title": "other", "plannedAt": "2026-03-02T00:00:00+02:00", "assignmentMode": "MANUAL"})
-    assert changed["reference"] == "L-1" and changed["plannedAt"] == "2026-03-01T22:00:00.000000Z" and changed["status"] == "VALIDATED", changed
+    assert changed["reference"] == "L-1" and changed["plannedAt"] == "2026-03-01T22:00:00.000000Z" and \
+        changed["status"] == "VALIDATED", changed
     assert changed["technician"] is None and changed["latitude"] is None and changed["description"] is None, "a PUT says everything"
     w.call(204, "DELETE", path)
     for method, body in (("GET", None), ("DELETE", None), ("PUT", {"title": "x", "plannedAt": AT, "assignmentMode": "MANUAL"})):
