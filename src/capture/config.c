@@ -46,37 +46,47 @@ int config_choice(struct config_reader *r, const char *key, const struct config_
 	for (c = choices; v.ptr && c->word; c++)
 		if (v.len == strlen(c->word) && strncasecmp((const char *)v.ptr, c->word, v.len) == 0)
 			return c->value;
-	if (v.ptr) {
+	if (v.ptr && d && d->choices && !config_among(d->choices, v)) {
+		config_fault_choice(r, key, v, d->choices);
+	} else if (v.ptr) {
+		/* a word of Debezium's that walmill does not have, or a key without a list */
 		for (c = choices; c->word; c++)
-			buf_printf(&all, "%s%s", c == choices ? "" : ",", c->word);
-		config_fault_choice(r, key, v, d && d->choices && config_all_had(d->choices, choices) ? d->choices : buf_cstr(&all));
+			buf_printf(&all, "%s%s", c == choices ? "walmill has of these: " : ", ", c->word);
+		config_fault(r, key, v, buf_cstr(&all));
 		buf_release(&all);
 	}
 	return preset;
+}
+
+static bool value_is_good(struct config_reader *r, const char *key, struct view v, bool by_itself)
+{
+	const struct config_def *d = config_def_find(view_str(key));
+
+	if (d)
+		return config_check_value(r, d, v);
+	if (!by_itself)
+		config_fault(r, key, v, "the value is not of the type that it must have");
+	return by_itself;
 }
 
 bool config_bool(struct config_reader *r, const char *key, bool preset)
 {
 	struct view v = config_get(r, key);
 
-	if (!v.ptr)
+	if (!v.ptr || !value_is_good(r, key, v, config_text_is_bool(v)))
 		return preset;
-	if (!config_text_is_bool(v)) {
-		config_fault_type(r, key, v, "BOOLEAN");
-		return preset;
-	}
 	return v.len == 4;
 }
 
 int64_t config_int(struct config_reader *r, const char *key, int64_t preset, int64_t least, int64_t most)
 {
 	struct view v = config_get(r, key);
-	int64_t n;
+	int64_t n = 0;
 
-	if (!v.ptr)
+	if (!v.ptr || !value_is_good(r, key, v, config_text_is_int(v, &n)) || !config_text_is_int(v, &n))
 		return preset;
-	if (!config_text_is_int(v, &n) || n < least || n > most) {
-		config_fault_type(r, key, v, most > INT32_MAX ? "LONG" : "INT");
+	if (n < least || n > most) {
+		config_fault(r, key, v, n < least ? "Value is too small" : "Value is too large");
 		return preset;
 	}
 	return n;
@@ -94,7 +104,7 @@ static struct view config_required(struct config_reader *r, const char *key)
 	struct view v = config_get(r, key);
 
 	if (!v.ptr || v.len == 0)
-		config_fault(r, key, VIEW_NULL, "A value is required");
+		config_missing(r, key);
 	return v;
 }
 
@@ -139,8 +149,10 @@ static int read_map(struct config_reader *r, struct view json, struct err *err)
 			err_set(err, ERR_INVALID, "configuration \"%.*s\" must be a string", (int)key.len, (const char *)key.ptr);
 			goto out;
 		}
-		if (t.kind == JS_NULL)
+		if (t.kind == JS_NULL) {
+			config_fault_text(r, arena_str(a, key), "Null value can not be supplied as the configuration value.");
 			continue;
+		}
 		value = arena_alloc(a, sizeof(*value));
 		*value = t.kind == JS_TRUE ? view_str("true") : t.kind == JS_FALSE ? view_str("false")
 			: arena_view(a, t.kind == JS_NUMBER ? t.text : js_unescape(a, t.text, t.text_escaped));
@@ -202,6 +214,9 @@ static void read_source(struct config_reader *r)
 	};
 	if (!c->source.port)
 		c->source.port = mem_strdup("5432");
+	config_check_value(r, config_def_find(view_str("database.port")), view_str(c->source.port));
+	if (c->source.sslmode && !config_among(config_def_find(view_str("database.sslmode"))->choices, view_str(c->source.sslmode)))
+		config_fault_choice(r, "database.sslmode", view_str(c->source.sslmode), config_def_find(view_str("database.sslmode"))->choices);
 }
 
 static void read_modes(struct config_reader *r)
@@ -251,7 +266,7 @@ static void read_skipped(struct config_reader *r)
 		c->skip_delete |= v.ptr[i] == 'd';
 		c->skip_truncate |= v.ptr[i] == 't';
 		if (!memchr("cudt", v.ptr[i], 4)) {
-			config_fault(r, "skipped.operations", v, "Value must be a list of c, u, d, t, or none");
+			config_fault(r, "skipped.operations", v, "Invalid operation");
 			break;
 		}
 	}
@@ -292,7 +307,9 @@ static void read_names(struct config_reader *r)
 	c->prefix = config_required(r, "topic.prefix");
 	for (i = 0; i < c->prefix.len; i++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", c->prefix.ptr[i]) || !c->prefix.ptr[i]) {
-			config_fault(r, "topic.prefix", c->prefix, "only letters, digits, dots, underscores and hyphens are allowed");
+			config_fault(r, "topic.prefix", c->prefix, arena_printf(&c->arena,
+				"%.*s has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)", (int)c->prefix.len,
+				(const char *)c->prefix.ptr));
 			break;
 		}
 	c->slot = config_string(r, "slot.name", "debezium");
@@ -333,7 +350,7 @@ static void read_all(struct config_reader *r)
 	c->tombstones = config_bool(r, "tombstones.on.delete", true);
 	c->drop_slot_on_stop = config_bool(r, "slot.drop.on.stop", false);
 	c->heartbeat_ms = config_int(r, "heartbeat.interval.ms", 0, 0, INT32_MAX);
-	c->slot_retry_ms = config_int(r, "slot.retry.delay.ms", 10000, 0, INT32_MAX);
+	c->slot_retry_ms = config_int(r, "slot.retry.delay.ms", 10000, INT32_MIN, INT32_MAX);
 	config_bool(r, "include.unknown.datatypes", false);
 	config_transforms(r);
 }
@@ -384,7 +401,7 @@ static int read_config(struct config_reader *r, struct view json, struct view na
 	if (given.ptr && !name.ptr)
 		name = r->config->name = given;
 	if (!name.ptr)
-		config_fault_text(r, "name", "Missing required configuration \"name\" which has no default value.");
+		config_missing(r, "name");
 	else if (name.len == 0)
 		config_fault(r, "name", name, "String may not be empty");
 	else if (has_control(name))

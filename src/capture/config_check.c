@@ -28,6 +28,17 @@ void config_fault(struct config_reader *r, const char *key, struct view value, c
 	buf_release(&b);
 }
 
+void config_missing(struct config_reader *r, const char *key)
+{
+	const struct config_def *d = config_def_find(view_str(key));
+
+	if (d && !config_def_is_connects(d))
+		config_fault(r, key, VIEW_NULL, "A value is required");
+	else
+		config_fault_text(r, key,
+			arena_printf(&r->config->arena, "Missing required configuration \"%s\" which has no default value.", key));
+}
+
 static void put_list(struct buf *b, const char *choices)
 {
 	for (; *choices; choices++)
@@ -45,39 +56,71 @@ void config_fault_choice(struct config_reader *r, const char *key, struct view v
 	buf_release(&b);
 }
 
-/* The checks that a value of this type fails, in a validator's words. */
+/* What a validator says of a value, or NULL when it is content with it. The letters are those of config_def.checks. */
 static const char *check_text(char check, struct view value)
 {
-	int64_t n;
+	int64_t n = 0;
 	bool number = config_text_is_int(value, &n);
 
 	switch (check) {
 	case 'b':
-		return "Either 'true' or 'false' is expected";
+		return config_text_is_bool(value) ? NULL : "Either 'true' or 'false' is expected";
 	case 'i':
 		return number ? NULL : "An integer is expected";
 	case 'l':
 		return number ? NULL : "A long value is expected";
 	case 'n':
-		return "An non-negative integer is expected";
+		return number && n >= 0 ? NULL : "An non-negative integer is expected";
+	case 'N':
+		return number && n >= 0 ? NULL : "A non-negative long value is expected";
+	case 'p':
+		return number && n > 0 ? NULL : "A positive, non-zero integer value is expected";
+	case 'P':
+		return number && n > 0 ? NULL : "A positive, non-zero long value is expected";
 	}
 	return NULL;
 }
 
-void config_fault_type(struct config_reader *r, const char *key, struct view value, const char *type)
+/* Connect's own keys: a number is parsed first, then held against its range. */
+static bool check_connects(struct config_reader *r, const struct config_def *d, struct view value)
 {
-	const struct config_def *d = config_def_find(view_str(key));
-	const char *checks = d && d->checks ? d->checks : *type == 'B' ? "b" : *type == 'I' ? "in" : "ln", *why;
 	char text[64];
+	int64_t n;
 
-	if (d && config_def_is_connects(d)) {
-		snprintf(text, sizeof(text), "Not a number of type %s", type);
-		config_fault(r, key, value, *type == 'B' ? "Expected value to be either true or false" : text);
-		return;
+	if (*d->type == 'B' && !config_text_is_bool(value)) {
+		config_fault(r, d->key, value, "Expected value to be either true or false");
+		return false;
 	}
+	if (*d->type != 'I' && (*d->type != 'L' || d->type[1] != 'O'))
+		return true;
+	if (!config_text_is_int(value, &n)) {
+		snprintf(text, sizeof(text), "Not a number of type %s", d->type);
+		config_fault(r, d->key, value, text);
+		if (d->checks && *d->checks == '1')
+			config_fault(r, d->key, view_str("null"), "Value must be non-null");
+		return false;
+	}
+	if (!d->checks || n >= *d->checks - '0')
+		return true;
+	snprintf(text, sizeof(text), "Value must be at least %c", *d->checks);
+	config_fault(r, d->key, value, text);
+	return false;
+}
+
+bool config_check_value(struct config_reader *r, const struct config_def *d, struct view value)
+{
+	const char *checks = d->checks ? d->checks : *d->type == 'B' ? "b" : *d->type == 'I' ? "i" : strcmp(d->type, "LONG") == 0 ? "l" : "";
+	const char *why;
+	bool good = true;
+
+	if (config_def_is_connects(d))
+		return check_connects(r, d, value);
 	for (; *checks; checks++)
-		if ((why = check_text(*checks, value)) != NULL)
-			config_fault(r, key, value, why);
+		if ((why = check_text(*checks, value)) != NULL) {
+			config_fault(r, d->key, value, why);
+			good = false;
+		}
+	return good;
 }
 
 static int place(struct view key)
@@ -120,7 +163,7 @@ bool config_text_is_int(struct view v, int64_t *ret)
 	return *end == '\0' && end != text && text[0] != ' ';
 }
 
-static bool among(const char *choices, struct view v)
+bool config_among(const char *choices, struct view v)
 {
 	while (*choices) {
 		size_t n = strcspn(choices, ",");
@@ -130,21 +173,6 @@ static bool among(const char *choices, struct view v)
 		choices += n + (choices[n] == ',');
 	}
 	return false;
-}
-
-bool config_all_had(const char *choices, const struct config_choice *had)
-{
-	while (*choices) {
-		size_t n = strcspn(choices, ",");
-		const struct config_choice *c;
-
-		for (c = had; c->word && (strlen(c->word) != n || strncmp(c->word, choices, n) != 0); c++)
-			;
-		if (!c->word)
-			return false;
-		choices += n + (choices[n] == ',');
-	}
-	return true;
 }
 
 /* ---- keys that nobody asked for ---- */
@@ -184,13 +212,7 @@ static bool asks_for_nothing(struct view value)
 
 static void check_type(struct config_reader *r, const struct config_def *d, struct view value)
 {
-	int64_t n;
-
-	if (strcmp(d->type, "BOOLEAN") == 0 && !config_text_is_bool(value))
-		config_fault_type(r, d->key, value, d->type);
-	else if ((strcmp(d->type, "INT") == 0 || strcmp(d->type, "LONG") == 0) && !config_text_is_int(value, &n))
-		config_fault_type(r, d->key, value, d->type);
-	else if (d->choices && !among(d->choices, value))
+	if (config_check_value(r, d, value) && d->choices && !config_among(d->choices, value))
 		config_fault_choice(r, d->key, value, d->choices);
 }
 
@@ -210,7 +232,7 @@ static void check_other(struct config_reader *r, struct view key, struct view va
 			"configuration asks for. Take it out, or keep this connector on Kafka Connect.");
 		return;
 	}
-	if (d && d->role == ACCEPTED)
+	if (d && (d->role == ACCEPTED || d->role == IGNORED))
 		check_type(r, d, value);
 	if ((d && d->role != IGNORED) || listed(accepted_others, COUNT(accepted_others), key) ||
 		begins_with(accepted_starts, COUNT(accepted_starts), key))

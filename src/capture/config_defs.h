@@ -31,7 +31,7 @@ struct config_def {
 	uint8_t order[2];        /* within its group, by enum capture_dialect; 0 = that version does not have it */
 	uint8_t role;            /* enum config_role */
 	const char *choices;     /* "a,b", in the order in which they are told; or NULL */
-	const char *checks;      /* what the value is held against, a letter each, in order: see config_check_text; NULL = by type */
+	const char *checks;      /* what the value is held against, a letter each, in order: see config_check.c; NULL = by type */
 	const char *about;       /* a sentence; NULL = what its role says */
 };
 

@@ -27,12 +27,13 @@ bool config_bool(struct config_reader *r, const char *key, bool preset);
 int64_t config_int(struct config_reader *r, const char *key, int64_t preset, int64_t least, int64_t most);
 /* config_check.c. In Debezium's words where the key is the connector's, else in Connect's. value.ptr NULL = nothing was given. */
 void config_fault(struct config_reader *r, const char *key, struct view value, const char *why);
+void config_missing(struct config_reader *r, const char *key);
 void config_fault_text(struct config_reader *r, const char *key, const char *text);  /* the whole sentence */
 void config_fault_choice(struct config_reader *r, const char *key, struct view value, const char *choices);
-void config_fault_type(struct config_reader *r, const char *key, struct view value, const char *type);
+bool config_check_value(struct config_reader *r, const struct config_def *d, struct view value);   /* its type; false: faults were noted */
 bool config_text_is_bool(struct view v);
 bool config_text_is_int(struct view v, int64_t *ret);
-bool config_all_had(const char *choices, const struct config_choice *had);  /* whether each of "a,b" is among them */
+bool config_among(const char *choices, struct view v);   /* whether v is one of "a,b", without regard to case */
 /* Everything that nobody asked for: its type, what is refused, what is not known. */
 void config_check_others(struct config_reader *r);
 void config_sort_faults(struct config_reader *r);   /* in the order of the table, keys that are not in it last */

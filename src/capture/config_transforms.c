@@ -114,13 +114,13 @@ static void read_router(struct config_reader *r, struct transform *t, const char
 	struct err why = ERR_INIT;
 
 	if (!pattern.ptr)
-		config_fault(r, key, VIEW_NULL, "A value is required");
+		config_missing(r, key);
 	else if (regex_compile(pattern, false, &t->topic, &why))
 		config_fault(r, key, pattern, why.text);
 	key = key_of(r, t->name, replacement);
 	t->replacement = config_get(r, key);
 	if (!t->replacement.ptr)
-		config_fault(r, key, VIEW_NULL, "A value is required");
+		config_missing(r, key);
 }
 
 static void read_one(struct config_reader *r, struct transform *t)
@@ -145,7 +145,7 @@ static void read_one(struct config_reader *r, struct transform *t)
 		config_fault(r, key, type,
 			arena_printf(&r->config->arena, "Class %.*s could not be found.", (int)type.len, (const char *)type.ptr));
 	} else {
-		config_fault(r, key, VIEW_NULL, "A value is required");
+		config_missing(r, key);
 	}
 }
 
