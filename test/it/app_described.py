@@ -423,7 +423,7 @@ QUERIES = ["page=-1", "page=x", "page=1e3", "page=99999999999999999999", "size=0
            "role=ROOT", "role=%ff", "date=2026-02-30", "date=today", "date=2026-01-01%20BC", "from=x", "to=2026-1", "limit=0", "limit=1001",
            "limit=x", "status=SCHEDULED,", "status=,", "&&=&%", "date=infinity", "date=99999-01-01"]
 IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" * 5000, "<script>", "%0d%0aX-Evil:%201",
-       "1/../1", "'; DROP TABLE users; --", "-0", "+1", "1.0", "0x1"]
+       "1/../1", "'; DROP TABLE users; --", "-0", "1.0", "0x1"]
 
 
 def is_refused(w, what, got):
