@@ -65,7 +65,9 @@ static const char *const schemas[] = {
 	"\"ChangedIntervention\":" OBJECT("\"title\",\"plannedAt\",\"assignmentMode\"", WRITABLE),
 	"\"StatusChange\":" OBJECT("\"status\"", "\"status\":" REF("Status")),
 	"\"BulkItem\":" OBJECT("\"reference\",\"title\",\"plannedAt\"",
-		REFERENCE WRITABLE ",\"status\":" REF("Status") ",\"startedAt\":" TN ",\"completedAt\":" TN ",\"validatedAt\":" TN),
+		REFERENCE WRITABLE ",\"technician\":{\"type\":[\"object\",\"null\"],\"required\":[\"email\",\"fullName\"],"
+						   "\"additionalProperties\":false,\"properties\":{\"email\":" S ",\"fullName\":" S
+						   "}},\"status\":" REF("Status") ",\"startedAt\":" TN ",\"completedAt\":" TN ",\"validatedAt\":" TN),
 	"\"Bulk\":" OBJECT("\"items\"", "\"items\":{\"type\":\"array\",\"maxItems\":10000,\"items\":" REF("BulkItem") "}"),
 	"\"Fault\":" OBJECT("\"pointer\",\"detail\"", "\"pointer\":" S ",\"detail\":" S),
 	"\"BulkResult\":" OBJECT("\"created\",\"updated\",\"unchanged\",\"rejected\"",
@@ -110,8 +112,10 @@ static const char *const schemas[] = {
 		"\"id\":" S ",\"state\":{\"type\":\"string\",\"enum\":[\"RUNNING\",\"DONE\","
 		"\"FAILED\"]},\"rowsDiffered\":" I
 		",\"jobs\":" LIST("{\"type\":\"object\",\"required\":[\"job\",\"compared\",\"rows\",\"differed\","
-						  "\"repaired\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I ",\"differed\":" I
-						  ",\"repaired\":" B ",\"error\":" SN "}}")),
+						  "\"repaired\",\"tables\",\"error\"],\"properties\":{\"job\":" S ",\"compared\":" B ",\"rows\":" I
+						  ",\"differed\":" I ",\"repaired\":" B ",\"tables\":" LIST(
+							  "{\"type\":\"object\",\"required\":[\"table\",\"rows\","
+							  "\"differed\"],\"properties\":{\"table\":" S ",\"rows\":" I ",\"differed\":" I "}}") ",\"error\":" SN "}}")),
 	"\"Health\":" OBJECT("\"status\",\"db\"", "\"status\":" S ",\"db\":" I),
 	"\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"instance\",\"requestId\"],\"properties\":{"
 	"\"type\":" S ",\"title\":" S ",\"status\":" I ",\"detail\":" S ",\"instance\":" S ",\"requestId\":" S

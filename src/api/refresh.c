@@ -16,7 +16,7 @@ enum { KEPT = 32, JOBS_MAX = 64, REPAIR_US = 120000000, LOOK_US = 100000 };
 struct job_result {
 	char name[128];
 	bool compared, repaired;
-	uint64_t rows, differed;
+	struct job_verdict verdict;
 	struct err error;
 };
 
@@ -80,13 +80,8 @@ static void compare(void *arg, const struct registry_job *j)
 {
 	struct job_result *r = arg;
 	struct buf lines = BUF_INIT(1 << 20);
-	struct job_verdict v;
 
-	if (job_verify(j->job, &v, &lines, &r->error) == 0) {
-		r->compared = true;
-		r->rows = v.rows;
-		r->differed = v.rows_differed;
-	}
+	r->compared = job_verify(j->job, &r->verdict, &lines, &r->error) == 0;
 	buf_release(&lines);
 }
 
@@ -105,7 +100,7 @@ static bool stopping(struct refreshes *all)
 	return stop;
 }
 
-/* Until the job follows again with tables that it has made right. */
+/* Until the job has written its tables as a whole. */
 static void repair(struct refreshes *all, struct job_result *r)
 {
 	int64_t until = io_monotonic_us(all->api->io) + REPAIR_US;
@@ -120,7 +115,7 @@ static void repair(struct refreshes *all, struct job_result *r)
 		wake_wait(&never, wake_seen(&never), LOOK_US);
 		if (!registry_job_with(all->api->registry, view_str(r->name), look, &now))
 			break;
-		r->repaired = now.state == JOB_RUNNING && strcmp(now.from, "tables") == 0 && now.counts.writes > before.counts.writes;
+		r->repaired = now.counts.replaces > before.counts.replaces;
 	} while (!r->repaired && now.state != JOB_FAILED && !stopping(all) && io_monotonic_us(all->api->io) < until);
 	wake_release(&never);
 	if (!r->repaired)
@@ -138,7 +133,7 @@ static void run(void *arg)
 		struct job_result r = f->jobs[i];
 
 		registry_job_with(all->api->registry, view_str(r.name), compare, &r);
-		if (r.compared && r.differed)
+		if (r.compared && !r.verdict.equal)
 			repair(all, &r);
 		lock_take(&all->lock);
 		f->jobs[i] = r;
@@ -153,6 +148,21 @@ static void run(void *arg)
 
 /* ---- asking ---- */
 
+static void put_tables(struct buf *b, const struct job_verdict *v)
+{
+	uint32_t i;
+
+	buf_putc(b, '[');
+	for (i = 0; i < v->ntables; i++) {
+		js_put_comma(b);
+		buf_puts(b, "{\"table\":");
+		js_put_str(b, v->tables[i].name);
+		buf_printf(b, ",\"rows\":%llu,\"differed\":%llu}", (unsigned long long)v->tables[i].rows,
+			(unsigned long long)v->tables[i].differed);
+	}
+	buf_putc(b, ']');
+}
+
 static void put_refresh(struct buf *b, const struct refresh *f)
 {
 	uint64_t differed = 0;
@@ -160,7 +170,7 @@ static void put_refresh(struct buf *b, const struct refresh *f)
 	unsigned i;
 
 	for (i = 0; i < f->n; i++) {
-		differed += f->jobs[i].differed;
+		differed += f->jobs[i].verdict.rows_differed;
 		failed = failed || f->jobs[i].error.code;
 	}
 	buf_printf(b, "{\"id\":\"%llu\",\"state\":\"%s\",\"rowsDiffered\":%llu,\"jobs\":[", (unsigned long long)f->id,
@@ -174,8 +184,10 @@ static void put_refresh(struct buf *b, const struct refresh *f)
 		js_put_comma(b);
 		buf_puts(b, "{\"job\":");
 		js_put_str(b, r->name);
-		buf_printf(b, ",\"compared\":%s,\"rows\":%llu,\"differed\":%llu,\"repaired\":%s,\"error\":", r->compared ? "true" : "false",
-			(unsigned long long)r->rows, (unsigned long long)r->differed, r->repaired ? "true" : "false");
+		buf_printf(b, ",\"compared\":%s,\"rows\":%llu,\"differed\":%llu,\"repaired\":%s,\"tables\":", r->compared ? "true" : "false",
+			(unsigned long long)r->verdict.rows, (unsigned long long)r->verdict.rows_differed, r->repaired ? "true" : "false");
+		put_tables(b, &r->verdict);
+		buf_puts(b, ",\"error\":");
 		if (r->error.code)
 			js_put_str(b, r->error.text);
 		else
@@ -192,6 +204,7 @@ void app_refresh_begin(struct call *c)
 	bool busy;
 
 	registry_job_each(c->api->registry, take_name, &made);
+	made.jobs = mem_realloc(made.jobs, (made.n + 1) * sizeof(*made.jobs));
 	lock_take(&all->lock);
 	busy = all->running || all->stop;
 	if (!busy) {

@@ -31,6 +31,8 @@ int app_explain(struct err *err);
 
 /* ---- documents ---- */
 
+/* RFC 6901 of a member (up to 100 characters of its name) of what stands at prefix. */
+const char *app_pointer(struct arena *a, const char *prefix, struct view key);
 /* 0, or -1 with ERR_INVALID when there are faults. */
 int app_verdict(const struct app_faults *f, struct err *err);
 
@@ -47,6 +49,8 @@ enum app_member {
 	APP_TECHNICIAN,
 	APP_LATITUDE,
 	APP_LONGITUDE,
+	APP_EMAIL,
+	APP_FULL_NAME,
 	APP_MEMBERS
 };
 
@@ -56,7 +60,10 @@ struct app_document {
 	bool given[APP_MEMBERS];
 };
 
-enum app_form { APP_CREATE, APP_UPDATE, APP_STATUS_ONLY, APP_BULK };
+enum app_form { APP_CREATE, APP_UPDATE, APP_STATUS_ONLY, APP_BULK, APP_THEIR_NAME };
+
+/* As a JSON object, in the arena. */
+struct view app_put_document(struct arena *a, const struct app_document *d);
 
 struct js_reader;
 /* The object whose first token has just been read; prefix: pointer of the document ("" or "/items/3"). */

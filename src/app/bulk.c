@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 struct item {
-	struct view text; /* its object */
+	struct view text; /* its object, written anew: PostgreSQL reads what was checked */
 	bool refused;
 };
 
@@ -44,7 +44,7 @@ static void reject_one(struct bulk *b, uint32_t index, const char *member, const
 {
 	struct app_faults f = {.arena = &b->arena};
 
-	app_fault(&f, arena_printf(&b->arena, "/items/%u/%s", index, member), "%s", detail);
+	app_fault(&f, arena_printf(&b->arena, "/items/%u%s%s", index, *member ? "/" : "", member), "%s", detail);
 	reject(b, index, &f);
 }
 
@@ -60,16 +60,17 @@ static bool seen_before(struct bulk *b, const char *reference)
 
 static void read_item(struct bulk *b, struct js_reader *r)
 {
-	const uint8_t *begin = r->ptr - 1; /* its { */
 	struct app_faults f = {.arena = &b->arena};
 	uint32_t index = b->n++;
 	struct app_document d;
 
 	app_read_members(r, arena_printf(&b->arena, "/items/%u", index), APP_BULK, &d, &f);
-	b->items[index] = (struct item){.text = view_of(begin, (size_t)(r->ptr - begin))};
+	b->items[index] = (struct item){.text = VIEW_NULL};
 	if (f.n)
 		reject(b, index, &f);
-	else if (seen_before(b, d.text[APP_REFERENCE]))
+	else
+		b->items[index].text = app_put_document(&b->arena, &d);
+	if (f.n == 0 && seen_before(b, d.text[APP_REFERENCE]))
 		reject_one(b, index, "reference", "occurs more than once in this request");
 }
 
@@ -112,7 +113,7 @@ static int read_body(struct bulk *b, struct view document, struct app_faults *fa
 				return -1;
 			continue;
 		}
-		app_fault(faults, arena_printf(faults->arena, "/%.*s", (int)(t.key.len < 100 ? t.key.len : 100), (const char *)t.key.ptr),
+		app_fault(faults, app_pointer(faults->arena, "", js_unescape(faults->arena, t.key, t.key_escaped)),
 			view_is(t.key, "items") ? "is not an array" : "is not known here");
 		js_skip(&r, &t);
 	}
@@ -176,7 +177,8 @@ static const char upsert[] =
 	"g.\"plannedAt\" AS planned_at, CASE WHEN g.v::jsonb ? 'startedAt' THEN g.\"startedAt\" ELSE i.started_at END AS started_at, "
 	"CASE WHEN g.v::jsonb ? 'completedAt' THEN g.\"completedAt\" ELSE i.completed_at END AS completed_at, "
 	"CASE WHEN g.v::jsonb ? 'validatedAt' THEN g.\"validatedAt\" ELSE i.validated_at END AS validated_at, "
-	"CASE WHEN g.v::jsonb ? 'technicianId' THEN g.\"technicianId\" ELSE i.technician_id END AS technician_id, "
+	"CASE WHEN g.v::jsonb ? 'email' THEN (SELECT u.id FROM public.users u WHERE u.email = g.v ->> 'email') WHEN g.v::jsonb ? "
+	"'technicianId' THEN g.\"technicianId\" ELSE i.technician_id END AS technician_id, "
 	"CASE WHEN g.v::jsonb ? 'latitude' THEN g.latitude ELSE i.latitude END AS latitude, "
 	"CASE WHEN g.v::jsonb ? 'longitude' THEN g.longitude ELSE i.longitude END AS longitude "
 	"FROM given g LEFT JOIN public.interventions i ON pg_catalog.lower(i.reference) = pg_catalog.lower(g.reference)), "
@@ -195,34 +197,58 @@ static const char upsert[] =
 	"excluded.longitude) RETURNING xmax = 0 AS created) "
 	"SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM done";
 
-static int store(struct bulk *b, struct app *a, struct buf *into, struct err *err)
+/* Those who are named by e-mail and not there yet. */
+static int make_technicians(struct bulk *b, struct pg_conn *c, struct err *err)
+{
+	const char *param = buf_cstr(&b->accepted);
+	struct pg_result *r;
+
+	if (pg_query(c,
+			"INSERT INTO public.users (email, full_name, role) SELECT v ->> 'email', min(v ->> 'fullName'), 'TECH' FROM "
+			"pg_catalog.json_array_elements($1::json) v WHERE v ->> 'email' IS NOT NULL GROUP BY 1 ON CONFLICT (email) DO NOTHING",
+			1, &param, &r, err))
+		return app_explain(err);
+	pg_result_free(r);
+	return 0;
+}
+
+static int write_all(struct bulk *b, struct pg_conn *c, struct buf *into, struct err *err)
 {
 	struct pg_result *r;
-	struct pg_conn *c;
 	const char *param;
-	int rc = -1;
+	int64_t created, updated;
+
+	accept(b);
+	if (check_technicians(b, c, err))
+		return -1;
+	if (!buf_ok(&b->accepted))
+		return err_set(err, ERR_LIMIT, "the items are too large");
+	param = buf_cstr(&b->accepted);
+	if (make_technicians(b, c, err))
+		return -1;
+	if (pg_query(c, upsert, 1, &param, &r, err))
+		return app_explain(err);
+	created = pg_int(r, 0, 0);
+	updated = pg_int(r, 0, 1);
+	buf_printf(into, "{\"created\":%lld,\"updated\":%lld,\"unchanged\":%lld,\"rejected\":[", (long long)created, (long long)updated,
+		(long long)(b->n - b->nrejected) - created - updated);
+	buf_putv(into, buf_view(&b->rejected));
+	buf_puts(into, "]}");
+	pg_result_free(r);
+	return 0;
+}
+
+static int store(struct bulk *b, struct app *a, struct buf *into, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct pg_conn *c;
+	int rc;
 
 	if (app_take(a, APP_SOURCE, &c, err))
 		return -1;
-	accept(b);
-	if (check_technicians(b, c, err))
-		goto out;
-	param = buf_cstr(&b->accepted);
-	if (!buf_ok(&b->accepted)) {
-		err_set(err, ERR_LIMIT, "the items are too large");
-	} else if (pg_query(c, upsert, 1, &param, &r, err)) {
-		app_explain(err);
-	} else {
-		int64_t created = pg_int(r, 0, 0), updated = pg_int(r, 0, 1);
-
-		buf_printf(into, "{\"created\":%lld,\"updated\":%lld,\"unchanged\":%lld,\"rejected\":[", (long long)created, (long long)updated,
-			(long long)(b->n - b->nrejected) - created - updated);
-		buf_putv(into, buf_view(&b->rejected));
-		buf_puts(into, "]}");
-		pg_result_free(r);
-		rc = 0;
-	}
-out:
+	rc = pg_exec(c, "BEGIN", err) || write_all(b, c, into, err) || pg_exec(c, "COMMIT", err) ? -1 : 0;
+	if (rc && !pg_is_broken(c) && pg_exec(c, "ROLLBACK", &ignored))
+		rc = -1;
 	app_give(a, APP_SOURCE, c);
 	return rc;
 }

@@ -54,7 +54,7 @@ int app_users_list(struct app *a, struct view query, struct view role, int64_t p
 		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(p.item), '[]'::json) FROM (SELECT "
 		"pg_catalog.json_build_object('id', u.id, 'email', u.email, 'fullName', u.full_name, 'role', u.role, 'createdAt', " ISO(
 			"u.created_at") ") AS item " WANTED " ORDER BY %s LIMIT %lld OFFSET %lld) p), 'totalElements', n, 'totalPages', (n + %lld - 1) "
-												"/ %lld, 'page', %lld, "
+							"/ %lld, 'page', %lld, "
 							"'size', %lld) FROM (SELECT count(*) AS n " WANTED ") t",
 		order, (long long)size, (long long)(page * size), (long long)size, (long long)size, (long long)page, (long long)size);
 #undef WANTED

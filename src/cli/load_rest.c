@@ -18,8 +18,8 @@ struct load_rest {
 	void *arg;
 	struct buf body;
 	unsigned n;
-	uint64_t lines[BATCH];       /* of the items in the body */
-	struct buf keys;             /* their references, one behind the other */
+	uint64_t lines[BATCH]; /* of the items in the body */
+	struct buf keys; /* their references, one behind the other */
 	size_t ends[BATCH];
 	uint64_t inserted, updated;
 };
@@ -86,8 +86,8 @@ static void put_time(struct buf *b, const char *key, int64_t us)
 /* Into an empty buffer, as load_copy makes it in SQL: letters and digits without accents, all else a hyphen. */
 static void put_code(struct buf *b, struct view name)
 {
-	static const char *const folded[] = {"àa", "âa", "äa", "áa", "çc", "ée", "èe", "êe", "ëe", "íi", "îi", "ïi", "ñn", "óo", "ôo", "öo",
-		"úu", "ùu", "ûu", "üu", "ÿy"};
+	static const char *const folded[] = {
+		"àa", "âa", "äa", "áa", "çc", "ée", "èe", "êe", "ëe", "íi", "îi", "ïi", "ñn", "óo", "ôo", "öo", "úu", "ùu", "ûu", "üu", "ÿy"};
 	size_t i, k;
 
 	for (i = 0; i < name.len; i++) {
@@ -132,6 +132,23 @@ static void put_technician(struct load_rest *r, struct view name)
 
 /* ---- requests ---- */
 
+/* "errors":[{"pointer","detail"}]: the first one's words. */
+static struct view read_faults(struct js_reader *js, struct arena *a)
+{
+	struct view why = VIEW_NULL;
+	struct js_token t;
+
+	while (js_next(js, &t) != JS_ARRAY_END && t.kind != JS_BAD && t.kind != JS_END)
+		if (t.kind == JS_STRING && view_is(t.key, "pointer") && !why.ptr) {
+			struct view pointer = js_unescape(a, t.text, t.text_escaped);
+
+			js_next(js, &t);
+			why = view_str(
+				arena_printf(a, "%.*s %.*s", (int)pointer.len, (const char *)pointer.ptr, (int)t.text.len, (const char *)t.text.ptr));
+		}
+	return why;
+}
+
 /* One of "rejected": tells its row. */
 static int read_rejected(struct load_rest *r, struct js_reader *js, struct err *err)
 {
@@ -144,8 +161,10 @@ static int read_rejected(struct load_rest *r, struct js_reader *js, struct err *
 	while (js_next(js, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
 		if (t.kind == JS_NUMBER && view_is(t.key, "index"))
 			index = strtoul((const char *)t.text.ptr, NULL, 10);
-		else if (t.kind == JS_STRING && view_is(t.key, "detail"))
-			why = js_unescape(&a, t.text, t.text_escaped);
+		else if (t.kind == JS_ARRAY && view_is(t.key, "errors")) {
+			why = read_faults(js, &a);
+			continue;
+		}
 		js_skip(js, &t);
 	}
 	if (index >= r->n) {
@@ -169,7 +188,7 @@ static int read_answer(struct load_rest *r, struct buf *answer, struct err *err)
 	if (js_next(&js, &t) != JS_OBJECT)
 		return err_set(err, ERR_PROTOCOL, "the application's answer is no JSON object");
 	while (js_next(&js, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
-		if (t.kind == JS_NUMBER && view_is(t.key, "inserted"))
+		if (t.kind == JS_NUMBER && view_is(t.key, "created"))
 			r->inserted += strtoull((const char *)t.text.ptr, NULL, 10);
 		else if (t.kind == JS_NUMBER && view_is(t.key, "updated"))
 			r->updated += strtoull((const char *)t.text.ptr, NULL, 10);

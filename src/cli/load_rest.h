@@ -4,7 +4,7 @@
  *
  *	request  {"items":[{"reference","title","description","status","assignmentMode","plannedAt","startedAt","completedAt",
  *	         "technician":{"email","fullName"},"latitude","longitude"}]}     absent values are null, times are ISO 8601 in UTC
- *	answer   {"inserted":n,"updated":n,"rejected":[{"index":i,"detail":"why"}]}
+ *	answer   {"created":n,"updated":n,"unchanged":n,"rejected":[{"index":i,"errors":[{"pointer","detail"}]}]}
  *
  * Unlike COPY it is not one transaction: what was accepted stays when a later request fails.
  */

@@ -149,8 +149,9 @@ static enum MHD_Result gather(void *arg, enum MHD_ValueKind kind, const char *ke
 {
 	struct gathered *g = arg;
 
-	if (strcmp(key, g->name) == 0 && value && g->got.n < sizeof(g->got.values) / sizeof(g->got.values[0]))
-		g->got.values[g->got.n++] = value;
+	/* "?name" has no value */
+	if (strcmp(key, g->name) == 0 && g->got.n < sizeof(g->got.values) / sizeof(g->got.values[0]))
+		g->got.values[g->got.n++] = value ? value : "";
 	return MHD_YES;
 }
 
@@ -297,7 +298,10 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const c
 	struct http_response out = {.status = status, .body = BUF_INIT(1024)};
 	enum MHD_Result rc;
 
-	buf_printf(&out.body, "{\"error_code\":%u,\"message\":\"%s\"}", status, why);
+	/* no face has been asked yet: members of each family of errors */
+	buf_printf(&out.body,
+		"{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"error_code\":%u,\"message\":\"%s\"}",
+		status == 413 ? "Content Too Large" : status == 400 ? "Bad Request" : "Forbidden", status, why, status, why);
 	rc = answer(c, &out);
 	buf_release(&out.body);
 	return rc;

@@ -107,13 +107,14 @@ int job_write_results(struct job *j, bool durable, struct err *err)
 		return -1;
 	tell_tap(j, &to);
 	flow_written(j->flow);
-	j->first_write_replaces = false;
 	lock_take(&j->lock);
+	j->status.counts.replaces += j->first_write_replaces;
 	j->status.counts.rows_written += rows;
 	j->status.counts.writes++;
 	if (j->source_us && rows)
 		j->status.lag_us = io_now_us(j->env->io) - j->source_us;
 	lock_drop(&j->lock);
+	j->first_write_replaces = false;
 	return 0;
 }
 

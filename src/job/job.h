@@ -88,6 +88,7 @@ void job_repair(struct job *j);     /* state from the source's tables anew, then
 
 struct job_counts {
 	uint64_t units, records, rows_written, writes, checkpoints, ticks;
+	uint64_t replaces;         /* of the writes, those that made the tables equal as a whole */
 };
 
 /* The newest checkpoint, and what became of the last try. */
@@ -163,6 +164,8 @@ void job_history(struct job *j, struct job_history *ret);
  * Verify: holds the job at a cut and compares target and query there. Lines of differences go to `into`. *ret_equal says what came out; an
  * error means that nothing could be compared. Blocks up to the deadline.
  */
+enum { JOB_VERDICT_TABLES = 32 };
+
 struct job_verdict {
 	bool equal;
 	lsn_t cut;
@@ -170,6 +173,11 @@ struct job_verdict {
 	uint64_t differences;      /* lines: a row that is there but different has two */
 	uint64_t rows_differed;    /* by key */
 	int64_t held_us;
+	struct job_verdict_table {
+		char name[136];            /* schema.name */
+		uint64_t rows, differed;   /* by key */
+	} tables[JOB_VERDICT_TABLES];  /* in the order of the statements; what is beyond is in the sums only */
+	uint32_t ntables;
 };
 int job_verify(struct job *j, struct job_verdict *ret, struct buf *into, struct err *err) WM_MUST_USE;
 

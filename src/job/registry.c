@@ -539,33 +539,49 @@ void registry_close(struct registry *r)
 	mem_free(r);
 }
 
-void registry_readiness(struct registry *r, struct buf *into)
+/* "is FAILED: " and why, and so on; "" when it is ready */
+static void connector_problem(struct connector *c, struct buf *into)
 {
+	struct connector_status s;
+
+	connector_status(c, &s);
+	buf_release(&s.warnings);
+	if (s.state == CONNECTOR_FAILED)
+		buf_printf(into, "is FAILED: %s", s.error.text);
+	else if (s.state == CONNECTOR_RUNNING && !s.snapshot_done)
+		buf_printf(into, "has not finished its first snapshot (%s%s%s)", connector_step_name(s.step), s.error.code ? ": " : "",
+			s.error.text);
+}
+
+static void job_problem(struct job *j, struct buf *into)
+{
+	struct job_status s;
+
+	job_status(j, &s);
+	if (s.state == JOB_FAILED || s.state == JOB_DEGRADED)
+		buf_printf(into, "is %s: %s", job_state_name(s.state), s.error.text);
+	else if ((s.state == JOB_INITIALIZING && !s.kept) || s.state == JOB_CREATED)
+		buf_printf(into, "has not brought its tables up yet (%s%s%s)", s.step, s.error.code ? ": " : "", s.error.text);
+}
+
+void registry_readiness(struct registry *r, void (*fn)(void *arg, const char *kind, const char *name, const char *problem), void *arg)
+{
+	struct buf problem = BUF_INIT(4096);
 	uint32_t i;
 
 	lock_take(&r->lock);
 	for (i = 0; i < r->nconnectors; i++) {
-		struct connector_status s;
-
-		connector_status(r->connectors[i]->connector, &s);
-		buf_release(&s.warnings);
-		if (s.state == CONNECTOR_FAILED)
-			buf_printf(into, "connector %s is FAILED: %s\n", r->connectors[i]->name, s.error.text);
-		else if (s.state == CONNECTOR_RUNNING && !s.snapshot_done)
-			buf_printf(into, "connector %s has not finished its first snapshot (%s%s%s)\n", r->connectors[i]->name,
-				connector_step_name(s.step), s.error.code ? ": " : "", s.error.text);
+		buf_clear(&problem);
+		connector_problem(r->connectors[i]->connector, &problem);
+		fn(arg, "connector", r->connectors[i]->name, buf_cstr(&problem));
 	}
 	for (i = 0; i < r->njobs; i++) {
-		struct job_status s;
-
-		job_status(r->jobs[i]->pub.job, &s);
-		if (s.state == JOB_FAILED || s.state == JOB_DEGRADED)
-			buf_printf(into, "job %s is %s: %s\n", job_name(r->jobs[i]->pub.job), job_state_name(s.state), s.error.text);
-		else if ((s.state == JOB_INITIALIZING && !s.kept) || s.state == JOB_CREATED)
-			buf_printf(into, "job %s has not brought its tables up yet (%s%s%s)\n", job_name(r->jobs[i]->pub.job), s.step,
-				s.error.code ? ": " : "", s.error.text);
+		buf_clear(&problem);
+		job_problem(r->jobs[i]->pub.job, &problem);
+		fn(arg, "job", job_name(r->jobs[i]->pub.job), buf_cstr(&problem));
 	}
 	lock_drop(&r->lock);
+	buf_release(&problem);
 }
 
 bool registry_reached(struct registry *r, lsn_t lsn)

@@ -89,8 +89,9 @@ int64_t registry_checkpoint_interval_us(const struct registry *r);
 
 /* ---- the whole ---- */
 
-/* Sentences, a line each, of what is FAILED or not ready yet; empty = ready. */
-void registry_readiness(struct registry *r, struct buf *into);
+/* Each connector and job: what is FAILED or not ready yet about it, as a sentence without its name; "" = ready. fn must not call back. */
+void registry_readiness(
+	struct registry *r, void (*fn)(void *arg, const char *kind, const char *name, const char *problem), void *arg);
 /* True when every running connector's durable LSN is at or above lsn, and every running job has folded it and written. */
 bool registry_reached(struct registry *r, lsn_t lsn);
 

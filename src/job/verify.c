@@ -347,6 +347,7 @@ static int compare(
 	struct job *j, uint32_t st, struct pg_conn *source, struct pg_conn *target, struct job_verdict *v, struct buf *into, struct err *err)
 {
 	struct comparison c = {.j = j, .st = st, .rows = KV_INIT, .a = ARENA_INIT, .verdict = v, .into = into};
+	uint64_t rows = v->rows, differed = v->rows_differed;
 	struct kv_entry *e;
 	size_t pos = 0;
 	int rc;
@@ -364,6 +365,13 @@ static int compare(
 	kv_release(&c.rows);
 	arena_release(&c.a);
 	mem_free(c.row);
+	if (v->ntables < JOB_VERDICT_TABLES) {
+		struct job_verdict_table *t = &v->tables[v->ntables++];
+
+		sink_target_name(j->sink, st, t->name, sizeof(t->name));
+		t->rows = v->rows - rows;
+		t->differed = v->rows_differed - differed;
+	}
 	return rc;
 }
 

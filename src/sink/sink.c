@@ -393,6 +393,13 @@ void sink_target(const struct sink *s, uint32_t statement, struct sink_target_in
 	*ret = (struct sink_target_info){t->quoted, t->columns, t->target_types};
 }
 
+void sink_target_name(const struct sink *s, uint32_t statement, char *ret, size_t room)
+{
+	const struct target *t = &s->targets[statement];
+
+	snprintf(ret, room, "%.*s.%.*s", (int)t->schema.len, (const char *)t->schema.ptr, (int)t->name.len, (const char *)t->name.ptr);
+}
+
 int sink_forget(struct sink *s, struct err *err)
 {
 	const char *param = s->name;

@@ -69,6 +69,9 @@ struct sink_target_info {
 };
 void sink_target(const struct sink *s, uint32_t statement, struct sink_target_info *ret);
 
+/* The same table's name as it is shown to people: schema.name */
+void sink_target_name(const struct sink *s, uint32_t statement, char *ret, size_t room);
+
 /* Removes the job's position row. The tables stay. */
 int sink_forget(struct sink *s, struct err *err) WM_MUST_USE;
 

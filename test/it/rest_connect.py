@@ -257,13 +257,15 @@ def run_case(w, pg, case, out):
             pg.sql(file=step, db="golden")
         else:
             run_calls(w, pg, step)
-    end = lsn(pg.sql("SELECT pg_current_wal_insert_lsn()"))
+        # as the recording did: the next step comes when this one's changes are published
+        until(lambda: w.state(name) == "RUNNING" and w.step(name) == "streaming", "streaming")
+        end = lsn(pg.sql("SELECT pg_current_wal_insert_lsn()"))
 
-    def caught_up():
-        pg.sql("SELECT pg_logical_emit_message(false, '', '')", "golden")   # so that there is something behind the end
-        return lsn(json.loads(w.call("connect", "GET", f"/connectors/{name}/status")[2])["walmill"]["durable_lsn"]) >= end
+        def caught_up(to=end):
+            pg.sql("SELECT pg_logical_emit_message(false, '', '')", "golden")   # so that there is something behind the end
+            return lsn(json.loads(w.call("connect", "GET", f"/connectors/{name}/status")[2])["walmill"]["durable_lsn"]) >= to
 
-    until(caught_up, "all of it is published")
+        until(caught_up, "all of it is published")
     for recorded in sorted(out[0].glob("*.jsonl")):
         (out[1] / recorded.name).write_text("".join(line_of(r) + "\n" for r in consume(w, recorded.stem)), encoding="utf-8")
     assert w.call("connect", "DELETE", f"/connectors/{name}")[0] == 204

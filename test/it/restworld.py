@@ -36,13 +36,24 @@ class Postgres:
         data = self.dir + "/data"
         subprocess.run(as_owner([PG_BIN + "/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
                                  "--no-sync"]), check=True, capture_output=True, cwd="/")
-        with open(self.dir + "/log", "w", encoding="utf-8") as log:
+        self.begin()
+
+    def begin(self):
+        with open(self.dir + "/log", "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                as_owner([PG_BIN + "/postgres", "-D", data, "-p", self.port, "-c", "listen_addresses=127.0.0.1",
+                as_owner([PG_BIN + "/postgres", "-D", self.dir + "/data", "-p", self.port, "-c", "listen_addresses=127.0.0.1",
                           "-c", "unix_socket_directories=", "-c", "wal_level=logical", "-c", "max_replication_slots=30",
                           "-c", "max_wal_senders=30", "-c", "timezone=UTC", "-c", "fsync=off"]), stdout=log, stderr=log, cwd="/")
         ready = [PG_BIN + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port]
         until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
+    def restart(self):
+        self.stop()
+        self.begin()
 
     def sql(self, text=None, db="postgres", file=None):
         how = ["-f", str(file)] if file else ["-c", text]
@@ -55,8 +66,8 @@ class Postgres:
         return f"host=127.0.0.1 port={self.port} user=postgres dbname={db}"
 
     def close(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=60)
+        if self.process.poll() is None:
+            self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
