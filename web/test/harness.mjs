@@ -76,7 +76,12 @@ export class Instance {
 		[i.kafka, i.connect, i.jobs, i.api, i.console] = await freePorts(5);
 		i.rate = rate;
 		i.sql = new Sql(i.dsn);
-		await i.up();
+		try {
+			await i.up();
+		} catch (e) {
+			await i.end();
+			throw e;
+		}
 		return i;
 	}
 	get dashboardUrl() {
@@ -99,8 +104,11 @@ export class Instance {
 				stdio: ["ignore", log, log],
 			},
 		);
+		let broken = null;
+		this.p.on("error", (e) => (broken = e));
 		await until(
 			async () => {
+				if (broken) throw broken;
 				if (this.p.exitCode !== null) throw new Error(`walmill ended: see ${this.dir}/walmill.log`);
 				return fetch(`${this.dashboardUrl}/readyz`).then(
 					(r) => r.ok,
@@ -117,7 +125,7 @@ export class Instance {
 	}
 	async end() {
 		this.sql.end();
-		if (this.p.exitCode === null) await this.down().catch(() => this.p.kill("SIGKILL"));
+		if (this.p.pid && this.p.exitCode === null) await this.down().catch(() => this.p.kill("SIGKILL"));
 		spawnSync(path.join(root, "scripts/postgres.sh"), ["destroy", path.join(this.dir, "pg")]);
 		rmSync(this.dir, { recursive: true, force: true });
 	}
