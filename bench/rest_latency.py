@@ -2,8 +2,8 @@
 """Latency of the application's reads at a steady rate: keep-alive connections, each request due at a time of its own.
 
 Usage: rest_latency.py WALMILL [RATE [SECONDS [CONNECTIONS]]]      (1,000 a second, 10 s, 8)
-A request's latency counts from when it was due, so that a stall counts for every request that waited behind it. Writes go on meanwhile at 20
-a second. Prints percentiles of each path and of all, and what /metrics took under that load.
+A request's latency counts from when it was due, so that a stall counts for every request that waited behind it. Writes go on meanwhile at
+20 a second. Prints percentiles of each path and of all, and what /metrics took under that load.
 """
 import http.client
 import json
@@ -18,9 +18,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "test/it
 from restworld import ROOT, Postgres, Walmill, until  # noqa: E402
 
 ROWS = 10000
-PATHS = ["/api/interventions?page=3&size=20", "/api/interventions?status=SCHEDULED&sort=plannedAt,desc", "/api/interventions/{id}", "/api/users",
-         "/api/dashboard/summary?date=2026-03-01", "/api/dashboard/status-trends?to=2026-03-05", "/api/dashboard/technician-load",
-         "/api/dashboard/map?limit=100"]
+PATHS = [
+    "/api/interventions?page=3&size=20",
+    "/api/interventions?status=SCHEDULED&sort=plannedAt,desc",
+    "/api/interventions/{id}",
+    "/api/users",
+    "/api/dashboard/summary?date=2026-03-01",
+    "/api/dashboard/status-trends?to=2026-03-05",
+    "/api/dashboard/technician-load",
+     "/api/dashboard/map?limit=100"]
 
 
 def client(port, rate, seconds, number, of, out):
@@ -51,8 +57,9 @@ def percentile(sorted_ms, p):
 
 def show(what, ms):
     ms = sorted(ms)
-    print(f"{what:32} {len(ms):7} {percentile(ms, 0.5):8.2f} {percentile(ms, 0.9):8.2f} {percentile(ms, 0.99):8.2f} {percentile(ms, 0.999):8.2f} "
-          f"{ms[-1]:8.2f}")
+    print(
+    f"{what:32} {len(ms):7} {percentile(ms, 0.5):8.2f} {percentile(ms, 0.9):8.2f} {percentile(ms, 0.99):8.2f} {percentile(ms, 0.999):8.2f} "
+    f"{ms[-1]:8.2f}")
 
 
 def load(port, rate, seconds, connections):
@@ -79,10 +86,11 @@ def load(port, rate, seconds, connections):
 def begin(pg, program):
     pg.sql("CREATE DATABASE app")
     pg.sql(file=ROOT / "demo/schema.sql", db="app")
-    pg.sql("INSERT INTO users (email, full_name) SELECT n || '@example.org', 'n' || n FROM generate_series(1, 20) n; "
-           "INSERT INTO interventions (reference, title, planned_at, technician_id, status, latitude, longitude) SELECT 'R' || n, 'title', "
-           "timestamptz '2026-02-20Z' + interval '1 minute' * (n % 20000), 1 + n % 20, (ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED'])[1 + n % 3], "
-           f"40 + n % 10, n % 10 FROM generate_series(1, {ROWS}) n", db="app")
+    pg.sql(
+    "INSERT INTO users (email, full_name) SELECT n || '@example.org', 'n' || n FROM generate_series(1, 20) n; "
+    "INSERT INTO interventions (reference, title, planned_at, technician_id, status, latitude, longitude) SELECT 'R' || n, 'title', "
+    "timestamptz '2026-02-20Z' + interval '1 minute' * (n % 20000), 1 + n % 20, (ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED'])[1 + n % 3], "
+    f"40 + n % 10, n % 10 FROM generate_series(1, {ROWS}) n", db="app")
     pg.sql("ANALYZE", db="app")
     walmill = Walmill(program, "--source", pg.dsn("app"))
     connector = json.loads((ROOT / "infra/cdc/connectors/sip-interventions-source.json").read_text(encoding="utf-8"))

@@ -210,6 +210,11 @@ static void put_kafka(const struct api *api, struct buf *b)
 	VALUE("walmill_kafka_memory_bytes", "gauge", "Memory of requests, answers and groups, of kafka.memory.", k.memory_bytes);
 }
 
+static void put_stream(const struct api *api, struct buf *b)
+{
+	VALUE("walmill_stream_clients", "gauge", "Readers of the live stream.", live_readers(api->live));
+}
+
 static void put_log(const struct api *api, struct buf *b)
 {
 	struct err err = ERR_INIT;
@@ -268,6 +273,7 @@ void metrics_serve(const struct api *api, struct http_response *out)
 	put_process(api, b);
 	put_log(api, b);
 	put_kafka(api, b);
+	put_stream(api, b);
 	rows_begin(&r, connector_families, sizeof(connector_families) / sizeof(connector_families[0]), "connector");
 	registry_connector_each(api->registry, add_connector, &r);
 	rows_end(&r, b);

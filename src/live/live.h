@@ -71,5 +71,6 @@ int live_open(struct live *l, struct view topics, struct view last_id, struct li
 /* Waits for something to say and appends it: whole events, or a comment when nothing happened for ten seconds. False: the stream ends. */
 bool live_next(struct live_reader *r, struct buf *into);
 void live_close(struct live_reader *r);
+unsigned live_readers(struct live *l);
 
 #endif

@@ -164,6 +164,16 @@ void live_close(struct live_reader *r)
 	mem_free(r);
 }
 
+unsigned live_readers(struct live *l)
+{
+	unsigned n;
+
+	lock_take(&l->lock);
+	n = l->nreaders;
+	lock_drop(&l->lock);
+	return n;
+}
+
 /* ---- snapshots ---- */
 
 static void put_event(struct live_reader *r, struct buf *into, const char *event, struct view data)

@@ -470,16 +470,19 @@ def the_dashboard_is_what_its_tables_say(w):
 
 # ---- hostile ----
 
-BODIES = [b"", b"{", b"[]", b"null", b"17", b'"x"', b"{}x", b'{"a":' * 5000, b"[" * 100000, b'{"title":"\xff\xfe"}', bytes(range(256)) * 40,
+BODIES = [b"", b"{", b"[]", b"null", b"17", b'"x"', b"{}x", b'{"a":' * 5000, b"[" * 100000, b'{"title":"\xff\xfe"}',
+          bytes(range(256)) * 40,
           b'{"title":"\\ud800"}', b'{"title":"a\\u0000b"}', b'{"nosuch":1}', b'{"items":[[[[]]]]}' + b"]", b"\xef\xbb\xbf{}",
           b'{"status":1,"title":{},"plannedAt":[],"technicianId":"1","latitude":1e999}',
           b'{"reference":"' + b"n" * 300000 + b'"}', b"{" + b",".join(b'"k%d":1' % i for i in range(20000)) + b"}", b"x" * (9 << 20)]
-QUERIES = ["page=-1", "page=x", "page=1e3", "page=99999999999999999999", "size=0", "size=201", "size=", "sort=nosuch", "sort=id,up", "sort=id;drop",
+QUERIES = ["page=-1", "page=x", "page=1e3", "page=99999999999999999999", "size=0", "size=201", "size=", "sort=nosuch",
+           "sort=id,up", "sort=id;drop",
            "sort=" + "id," * 500, "query=%ff%fe", "query=" + "%25" * 900, "query=%00", "status=DONE", "status=%27", "assignmentMode=auto",
            "technicianId=x", "technicianId=99999999999999999999", "plannedFrom=yesterday", "plannedTo=2026-13-01", "plannedTo=infinity",
            "role=ROOT", "role=%ff", "date=2026-02-30", "date=today", "date=2026-01-01%20BC", "from=x", "to=2026-1", "limit=0", "limit=1001",
            "limit=x", "status=SCHEDULED,", "status=,", "&&=&%", "date=infinity", "date=99999-01-01"]
-IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" * 5000, "<script>", "%0d%0aX-Evil:%201",
+IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" * 5000, "<script>",
+       "%0d%0aX-Evil:%201",
        "1/../1", "'; DROP TABLE users; --", "-0", "1.0", "0x1"]
 
 
