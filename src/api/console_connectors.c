@@ -9,11 +9,18 @@ struct of_job {
 	struct view name, connector;
 };
 
+struct of_topic {
+	struct of_topic *next;
+	struct view name, connector;
+};
+
 struct listing {
 	const struct api *api;
 	struct buf *b;
 	struct arena arena;
 	struct of_job *jobs;
+	struct of_topic *topics;
+	struct view asked;           /* the connector whose topics are collected */
 };
 
 static void put_lsn(struct buf *b, const char *key, lsn_t lsn)
@@ -99,6 +106,55 @@ static int collect_job(void *arg, const struct registry_job *j)
 	return 0;
 }
 
+static int collect_name(void *arg, struct connector *c)
+{
+	struct listing *l = arg;
+	struct of_topic *of = arena_alloc(&l->arena, sizeof(*of));
+
+	*of = (struct of_topic){l->topics, VIEW_NULL, arena_view(&l->arena, connector_config(c)->name)};
+	l->topics = of;
+	return 0;
+}
+
+static void collect_topic(void *arg, struct view topic)
+{
+	struct listing *l = arg;
+	struct of_topic *of = arena_alloc(&l->arena, sizeof(*of));
+
+	*of = (struct of_topic){l->topics, arena_view(&l->arena, topic), l->asked};
+	l->topics = of;
+}
+
+static void collect(struct listing *l)
+{
+	const struct of_topic *name;
+	struct err ignored = ERR_INIT;
+
+	registry_job_each(l->api->registry, collect_job, l);
+	registry_connector_each(l->api->registry, collect_name, l);
+	for (name = l->topics; name; name = name->next) {
+		if (name->name.ptr)
+			continue;
+		l->asked = name->connector;
+		if (registry_connector_topics(l->api->registry, l->asked, collect_topic, l, &ignored))
+			err_clear(&ignored); /* it has gone meanwhile */
+	}
+}
+
+static void put_topics(const struct listing *l, struct view connector)
+{
+	const struct of_topic *of;
+
+	js_put_key(l->b, "topics");
+	buf_putc(l->b, '[');
+	for (of = l->topics; of; of = of->next)
+		if (of->name.ptr && view_eq(of->connector, connector)) {
+			js_put_comma(l->b);
+			js_put_string(l->b, of->name);
+		}
+	buf_putc(l->b, ']');
+}
+
 static void put_jobs(const struct listing *l, struct view connector)
 {
 	const struct of_job *of;
@@ -157,6 +213,7 @@ static int put_one(void *arg, struct connector *c)
 		s.snapshot_done ? "done" : s.step == STEP_SNAPSHOT ? "running" : "pending", (unsigned long long)s.counts.snapshot_rows,
 		(unsigned long long)s.counts.snapshot_tables, (unsigned long long)s.counts.snapshot_tables_done);
 	put_warnings(b, buf_view(&s.warnings));
+	put_topics(l, cfg->name);
 	put_jobs(l, cfg->name);
 	put_config(b, cfg->json);
 	buf_putc(b, '}');
@@ -168,7 +225,7 @@ void console_put_connectors(const struct api *api, struct buf *b)
 {
 	struct listing l = {.api = api, .b = b, .arena = ARENA_INIT};
 
-	registry_job_each(api->registry, collect_job, &l);
+	collect(&l);
 	buf_putc(b, '[');
 	registry_connector_each(api->registry, put_one, &l);
 	buf_putc(b, ']');
@@ -189,7 +246,7 @@ void console_connector(struct console *c)
 {
 	struct listing l = {.api = c->api, .b = &c->out->body, .arena = ARENA_INIT};
 
-	registry_job_each(c->api->registry, collect_job, &l);
+	collect(&l);
 	if (!registry_connector_with(c->api->registry, c->args[0], put_with, &l))
 		console_problem(c, 404, "There is no connector \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
 	arena_release(&l.arena);

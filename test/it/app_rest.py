@@ -270,6 +270,20 @@ def the_dashboard_is_what_sql_says(w):
     w.call("GET", "/api/health", 200)
 
 
+def the_console_shows_what_runs(w):
+    def console(path):
+        return json.loads(w.walmill.call("console", "GET", path)[2])
+    connector, job = console("/api/connectors")[0], console("/api/jobs")[0]
+    assert "sip.interventions" in connector["topics"] and connector["jobs"] == ["interventions"], connector
+    assert connector["walStatus"] == "reserved" and connector["retainedWalBytes"] > 0 and connector["config"]["database.password"] == "********"
+    assert job["sources"] == ["public.interventions"] and len(job["tables"]) == 3 and job["sourceRows"] > 3000, job
+    plan = console("/api/jobs/" + job["id"])["plan"]
+    nodes = {n["id"]: n for n in plan["nodes"]}
+    assert {n["kind"] for n in nodes.values()} == {"source", "operator", "sink"}
+    assert all(e["from"] in nodes and e["to"] in nodes for e in plan["edges"]) and len(plan["edges"]) >= len(nodes) - 1
+    assert sum(n["rowsOut"] for n in nodes.values() if n["kind"] == "source") >= job["sourceRows"]
+
+
 def refresh(w):
     started = w.call("POST", "/api/dashboard/refresh", 202)
     assert w.headers["Location"] == "/api/dashboard/refreshes/" + started["id"]
@@ -407,10 +421,11 @@ CASES = [
     lists_are_what_sql_says,
     bulk_is_an_upsert,
     the_dashboard_is_what_sql_says,
+    the_console_shows_what_runs,
     a_refresh_repairs_what_was_damaged,
     bad_input_is_refused,
     odd_framing_is_refused,
-     the_source_goes_and_comes_back]
+    the_source_goes_and_comes_back]
 
 
 def main():
