@@ -150,12 +150,13 @@ int app_map(struct app *a, struct view statuses, int64_t limit, struct app_fault
 	}
 	if (app_verdict(faults, err))
 		return -1;
+	/* sorted first, then made into documents: the table may have many more rows than are asked for */
 	return app_text(a, APP_TARGET,
-		"SELECT coalesce(pg_catalog.json_agg(m.item), '[]'::json) FROM (SELECT pg_catalog.json_build_object('interventionId', "
-		"intervention_id, 'latitude', latitude, 'longitude', longitude, 'status', status, 'technicianId', technician_id, 'plannedAt', " ISO(
-			"planned_at") ", 'updatedAt', " ISO("updated_at") ") AS item FROM analytics.intervention_geo_view WHERE $1::text[] IS NULL OR "
-															  "status = ANY ($1::text[]) ORDER BY updated_at DESC, intervention_id LIMIT "
-															  "$2::bigint) m",
+		"SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('interventionId', intervention_id, 'latitude', latitude, "
+		"'longitude', longitude, 'status', status, 'technicianId', technician_id, 'plannedAt', " ISO("planned_at")
+		", 'updatedAt', " ISO("updated_at") ") ORDER BY updated_at DESC, intervention_id), '[]'::json) FROM (SELECT * FROM "
+		"analytics.intervention_geo_view WHERE $1::text[] IS NULL OR status = ANY ($1::text[]) ORDER BY updated_at DESC, "
+		"intervention_id LIMIT $2::bigint) m",
 		2, params, "", into, err);
 }
 

@@ -479,6 +479,7 @@ QUERIES = ["page=-1", "page=x", "page=1e3", "page=99999999999999999999", "size=0
            "sort=id,up", "sort=id;drop",
            "sort=" + "id," * 500, "query=%ff%fe", "query=" + "%25" * 900, "query=%00", "status=DONE", "status=%27", "assignmentMode=auto",
            "technicianId=x", "technicianId=99999999999999999999", "plannedFrom=yesterday", "plannedTo=2026-13-01", "plannedTo=infinity",
+               "plannedTo=2026-01-01T00:00:00Z%20BC",
            "role=ROOT", "role=%ff", "date=2026-02-30", "date=today", "date=2026-01-01%20BC", "from=x", "to=2026-1", "limit=0", "limit=1001",
            "limit=x", "status=SCHEDULED,", "status=,", "&&=&%", "date=infinity", "date=99999-01-01"]
 IDS = ["nosuch", "..", "%2e%2e", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..", "1%00", "%ff%fe", "%", "a" * 5000, "<script>",
