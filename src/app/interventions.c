@@ -208,12 +208,14 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 		buf_puts(&order, "i.planned_at, ");
 	if (app_verdict(faults, err))
 		goto out;
+	/* the page is chosen first: documents of rows that are not on it would be made for nothing */
 	buf_printf(&sql,
-		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(p.item), '[]'::json) FROM (SELECT %s AS "
-		"item" FROM_ITEM "%s ORDER BY %si.id LIMIT %lld OFFSET %lld) p), 'page', %lld, 'size', %lld, 'totalElements', n, 'totalPages', "
-		"(n + %lld - 1) / %lld) FROM (SELECT count(*) AS n" FROM_ITEM "%s) t",
-		app_item, buf_cstr(&c.sql), buf_cstr(&order), (long long)f->size, (long long)(f->page * f->size), (long long)f->page,
-		(long long)f->size, (long long)f->size, (long long)f->size, buf_cstr(&c.sql));
+		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(%s ORDER BY %si.id), '[]'::json) FROM (SELECT "
+		"i.id" FROM_ITEM "%s ORDER BY %si.id LIMIT %lld OFFSET %lld) page JOIN public.interventions i USING (id) LEFT JOIN public.users u "
+		"ON u.id = i.technician_id), 'page', %lld, 'size', %lld, 'totalElements', n, 'totalPages', (n + %lld - 1) / %lld) FROM (SELECT "
+		"count(*) AS n FROM public.interventions i %s) t",
+		app_item, buf_cstr(&order), buf_cstr(&c.sql), buf_cstr(&order), (long long)f->size, (long long)(f->page * f->size),
+		(long long)f->page, (long long)f->size, (long long)f->size, (long long)f->size, buf_cstr(&c.sql));
 	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, "", into, err);
 out:
 	buf_release(&c.sql);
