@@ -55,7 +55,7 @@ static void put_summary(void *arg, const struct job_vertex *v, uint32_t n)
 		read += v[i].kind == JOB_SOURCE ? v[i].out_per_s : 0;
 		written += v[i].kind == JOB_SINK ? v[i].in_per_s : 0;
 	}
-	put_names(b, "sources", v, n, JOB_SOURCE);
+	put_names(b, "sourceTables", v, n, JOB_SOURCE);
 	put_names(b, "tables", v, n, JOB_SINK);
 	js_put_key(b, "rowsReadPerSecond");
 	buf_printf(b, "%.1f", read);

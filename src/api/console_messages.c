@@ -281,6 +281,8 @@ static void put_in_order(struct page *p)
 {
 	size_t i;
 
+	if (p->nfound == 0)
+		return;
 	qsort(p->found, p->nfound, sizeof(*p->found), by_place);
 	for (i = 1; i < p->nfound; i++)
 		if (p->found[i].partition == p->found[i - 1].partition && p->found[i].time_ms < p->found[i - 1].time_ms)

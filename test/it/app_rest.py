@@ -277,7 +277,7 @@ def the_console_shows_what_runs(w):
     assert "sip.interventions" in connector["topics"] and connector["jobs"] == ["interventions"], connector
     assert connector["walStatus"] == "reserved" and connector["retainedWalBytes"] > 0, connector
     assert connector["config"]["database.password"] == "********"
-    assert job["sources"] == ["public.interventions"] and len(job["tables"]) == 3 and job["sourceRows"] > 3000, job
+    assert job["sourceTables"] == ["public.interventions"] and len(job["tables"]) == 3 and job["sourceRows"] > 3000, job
     plan = console("/api/jobs/" + job["id"])["plan"]
     nodes = {n["id"]: n for n in plan["nodes"]}
     assert {n["kind"] for n in nodes.values()} == {"source", "operator", "sink"}

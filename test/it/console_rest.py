@@ -85,6 +85,8 @@ def a_filter_finds_what_contains_it(w):
 
 
 def a_forward_cursor_waits_for_more(w):
+    kcat(w, "-L", "-t", "empty")
+    assert w.get("/api/topics/empty/messages")["messages"] == [] == w.get("/api/topics/empty/messages", **{"from": "oldest"})["messages"]
     kcat(w, "-P", "-t", "tail", "-p", "0", text="a\nb\n")
     page = w.get("/api/topics/tail/messages", **{"from": "oldest"})
     assert [m["value"] for m in page["messages"]] == ["a", "b"] and page["more"] is False

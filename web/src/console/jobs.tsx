@@ -278,7 +278,11 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 							<Links base="/topics" names={j.sources} />
 						</Fact>
 					)}
-					{j.tables && <Fact name={w.targets}>{j.tables.join(", ")}</Fact>}
+					{j.tables && (
+						<Fact name={w.targets}>
+							<span class="fact-names">{j.tables.join(", ")}</span>
+						</Fact>
+					)}
 				</div>
 			</Card>
 			<div class="cols2">
