@@ -24,7 +24,6 @@ class Peers:
         self.dir = dir
         self.env = dict(os.environ, KAFKA_PORT=str(free_pair()), CONNECT_PORT=str(free_port()), FLINK_PORT=str(free_pair()))
         self.script("fetch")
-        self.start()
 
     def start(self):
         try:
