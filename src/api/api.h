@@ -62,4 +62,8 @@ void feed_interventions(void *feed, bool first, struct buf *rows, struct buf *go
 void api_error(struct http_response *out, const struct err *err);
 void api_error_text(struct http_response *out, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* shape.c, of every family: what, where and what to do as one JSON string; sentences, a line each, as a JSON array of strings. */
+void api_put_error_text(struct buf *b, const struct err *err);
+void api_put_lines(struct buf *b, struct view lines);
+
 #endif

@@ -37,38 +37,14 @@ static void put_info(struct buf *b, struct connector *c, bool tasks)
 
 static void put_trace(struct buf *b, const struct err *err)
 {
-	struct buf text = BUF_INIT(8192);
-
-	buf_puts(&text, err->text);
-	if (err->detail[0])
-		buf_printf(&text, "\n%s", err->detail);
-	if (err->hint[0])
-		buf_printf(&text, "\n%s", err->hint);
 	js_put_key(b, "trace");
-	js_put_string(b, buf_view(&text));
-	buf_release(&text);
+	api_put_error_text(b, err);
 }
 
 static void put_lsn(struct buf *b, const char *key, lsn_t lsn)
 {
 	js_put_key(b, key);
 	buf_printf(b, "\"" LSN_FORMAT "\"", LSN_ARGS(lsn));
-}
-
-static void put_lines(struct buf *b, struct view lines)
-{
-	struct reader r = reader_of(lines);
-
-	buf_putc(b, '[');
-	while (reader_left(&r)) {
-		const uint8_t *nl = memchr(r.ptr, '\n', reader_left(&r));
-
-		js_put_comma(b);
-		js_put_string(b, reader_view(&r, nl ? (size_t)(nl - r.ptr) : reader_left(&r)));
-		if (nl)
-			reader_take(&r, 1);
-	}
-	buf_putc(b, ']');
 }
 
 /* What Connect's status does not have is under "walmill", which its clients ignore. */
@@ -88,7 +64,7 @@ static void put_own(struct buf *b, struct connector_status *s)
 		js_put_str(b, s->error.text);
 	}
 	js_put_key(b, "warnings");
-	put_lines(b, buf_view(&s->warnings));
+	api_put_lines(b, buf_view(&s->warnings));
 	buf_putc(b, '}');
 }
 

@@ -115,19 +115,10 @@ void console_put_time(struct buf *b, const char *key, int64_t us)
 
 void console_put_error(struct buf *b, const struct err *err)
 {
-	struct buf text = BUF_INIT(8192);
-
-	if (!err->code) {
+	if (err->code)
+		api_put_error_text(b, err);
+	else
 		buf_puts(b, "null");
-		return;
-	}
-	buf_puts(&text, err->text);
-	if (err->detail[0])
-		buf_printf(&text, "\n%s", err->detail);
-	if (err->hint[0])
-		buf_printf(&text, "\n%s", err->hint);
-	js_put_string(b, buf_view(&text));
-	buf_release(&text);
 }
 
 /* ---- the listener ---- */

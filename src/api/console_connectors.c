@@ -47,23 +47,6 @@ static void put_task(struct buf *b, const struct connector_status *s)
 	buf_putc(b, ']');
 }
 
-static void put_warnings(struct buf *b, struct view lines)
-{
-	struct reader r = reader_of(lines);
-
-	js_put_key(b, "warnings");
-	buf_putc(b, '[');
-	while (reader_left(&r)) {
-		const uint8_t *nl = memchr(r.ptr, '\n', reader_left(&r));
-
-		js_put_comma(b);
-		js_put_string(b, reader_view(&r, nl ? (size_t)(nl - r.ptr) : reader_left(&r)));
-		if (nl)
-			reader_take(&r, 1);
-	}
-	buf_putc(b, ']');
-}
-
 static void put_slot(struct buf *b, const struct connector_config *cfg, const struct connector_status *s)
 {
 	console_put_text(b, "slot", cfg->slot);
@@ -212,7 +195,8 @@ static int put_one(void *arg, struct connector *c)
 	buf_printf(b, "{\"state\":\"%s\",\"rows\":%llu,\"tables\":%llu,\"tablesDone\":%llu}",
 		s.snapshot_done ? "done" : s.step == STEP_SNAPSHOT ? "running" : "pending", (unsigned long long)s.counts.snapshot_rows,
 		(unsigned long long)s.counts.snapshot_tables, (unsigned long long)s.counts.snapshot_tables_done);
-	put_warnings(b, buf_view(&s.warnings));
+	js_put_key(b, "warnings");
+	api_put_lines(b, buf_view(&s.warnings));
 	put_topics(l, cfg->name);
 	put_jobs(l, cfg->name);
 	put_config(b, cfg->json);

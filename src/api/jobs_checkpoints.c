@@ -161,19 +161,6 @@ void jobs_checkpoints_config(struct call *c)
 
 /* ---- exceptions ---- */
 
-static void put_text(struct buf *b, const struct err *err)
-{
-	struct buf text = BUF_INIT(8192);
-
-	buf_puts(&text, err->text);
-	if (err->detail[0])
-		buf_printf(&text, "\n%s", err->detail);
-	if (err->hint[0])
-		buf_printf(&text, "\n%s", err->hint);
-	js_put_string(b, buf_view(&text));
-	buf_release(&text);
-}
-
 static void put_place(struct buf *b, const char *task_key, const char *task, long long at_ms)
 {
 	buf_printf(b, ",\"%s\":", task_key);
@@ -188,7 +175,7 @@ static void put_entry(struct job_view *v, const struct job_failure *f)
 	buf_puts(b, "{\"exceptionName\":");
 	js_put_str(b, err_code_name(f->err.code));
 	buf_puts(b, ",\"stacktrace\":");
-	put_text(b, &f->err);
+	api_put_error_text(b, &f->err);
 	buf_puts(b, ",\"failureLabels\":{}");
 	put_place(b, "taskName", job_name(v->j->job), (long long)(f->at_us / 1000));
 	buf_puts(b, ",\"concurrentExceptions\":[]}");
@@ -216,9 +203,9 @@ static void exceptions(struct job_view *v)
 	if (ails && h.nfailures) {
 		long long at = (long long)(h.failures[0].at_us / 1000);
 
-		put_text(b, &v->s.error);
+		api_put_error_text(b, &v->s.error);
 		buf_printf(b, ",\"timestamp\":%lld,\"all-exceptions\":[{\"exception\":", at);
-		put_text(b, &v->s.error);
+		api_put_error_text(b, &v->s.error);
 		put_place(b, "task", job_name(v->j->job), at);
 		buf_puts(b, "}]");
 	} else {
