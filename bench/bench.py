@@ -118,6 +118,19 @@ def write_backlog(pg, call):
     return end
 
 
+def let_go_of_the_past(pg, slot):
+    """Waits until a restart of the slot reads nothing written before now: a slot made now, the limit's, has no such past to read.
+
+    restart_lsn moves when the reader confirms a position behind a record of running transactions, which a checkpoint writes.
+    """
+    now = lsn(pg.one("SELECT pg_current_wal_insert_lsn()"))
+
+    def moved():
+        pg("CHECKPOINT")
+        return lsn(pg.one(f"SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '{slot}'")) >= now
+    wait_for(moved, f"slot {slot} past {now:X}", 60, 0.1)
+
+
 def drain_limit(source, db, pg, call):
     """Writes a backlog behind a slot of its own and the stopped reader's: where it ends, and the limit's figures."""
     wait_for(lambda: not int(pg.one("SELECT count(*) FROM pg_replication_slots WHERE active")), "slot let go", 60)
@@ -132,6 +145,7 @@ def drain(w, source, db, name, rows, call, target=None):
     """Drains a backlog; (the limit's figures, walmill's). With a target cluster, until the job's tables have it."""
     job = "tables" if target else None
     pg = source.connect(db)
+    let_go_of_the_past(pg, f"{db}_{name}")
     w.must("PUT", "connect", f"/connectors/{name}/stop")
     wait_for(lambda: w.connector(name)["state"] == "STOPPED", "connector stopped", 20)
     end, limit = drain_limit(source, db, pg, call)
