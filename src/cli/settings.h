@@ -61,8 +61,9 @@
 	X(SET_LOG_RESERVE_BYTES, "log.reserve_bytes", BYTES, "1GiB", "16MiB", NULL, NULL, RUNTIME, \
 		"Free disk space below which produce is refused first, and then capture pauses. Positions, checkpoints and group " \
 		"offsets can still be written.") \
-	X(SET_LOG_FLUSH_INTERVAL, "log.flush_interval", DURATION, "2ms", "0", "10s", NULL, RUNTIME, \
-		"How long a write may wait for others to share its sync. Nothing is acknowledged before its sync.") \
+	X(SET_LOG_FLUSH_INTERVAL, "log.flush_interval", DURATION, "0", "0", "10s", NULL, RUNTIME, \
+		"At least this long between two syncs. 0: the next begins when the last has ended, and whatever came meanwhile shares it; more " \
+		"saves CPU and wear and costs latency. Nothing is acknowledged before its sync.") \
 	X(SET_LOG_LEVEL, "log.level", CHOICE, "info", NULL, NULL, "debug info warning error", RUNTIME, \
 		"The least important messages that are written to standard error.") \
 	X(SET_LOG_FORMAT, "log.format", CHOICE, "text", NULL, NULL, "text json", START, \

@@ -9,7 +9,7 @@ struct log_settings log_settings_default(void)
 	return (struct log_settings){
 	    .segment_bytes = 128 << 20, .grow_bytes = 8 << 20, .buffer_bytes = 4 << 20, .index_cache_bytes = 16 << 20,
 	    .reserve_bytes = 1 << 30, .pin_max_bytes = 0, .retention_ms = 7LL * 24 * 3600 * 1000, .retention_bytes = -1,
-	    .flush_interval_us = 1000, .flush_busy_us = 4000, .sweep_interval_ms = 30000,
+	    .flush_interval_us = 0, .flush_busy_us = 4000, .sweep_interval_ms = 30000,
 	};
 }
 
