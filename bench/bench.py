@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """walmill beside the limit that PostgreSQL sets, in one run on one machine; `make bench` calls it.
 
-Usage: bench/bench.py [PART...]         parts: capture, tables, latency, snapshot, start (all)
+Usage: bench/bench.py [PART...]         parts: capture, tables, latency, snapshot, start, kafka (all)
 Environment: BENCH_ROWS (300000) rows of a backlog, BENCH_SECONDS (8) of each latency load, RESULTS=FILE also writes the report there,
-BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp); PEERS=1 runs Kafka, Debezium and Flink (peers.py) under the
-same loads too, in rows that begin with "peers:".
+BENCH_ROUNDS (3) of each load of Kafka clients, BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp); PEERS=1 runs
+Kafka, Debezium and Flink (peers.py) under the same loads too, in rows that begin with "peers:", and Kafka beside its own clients' figures.
 
 Two private servers: the source, and the target on another instance. Every backlog is written once, while two replication slots hold it;
 first pg_recvlogical drains it to /dev/null (the limit), then walmill, whose connector was stopped meanwhile. A drain ends when the
@@ -22,12 +22,13 @@ import threading
 import time
 
 import peers
+from broker import kafka
 from machine import PG_BIN, ROOT, WALMILL, Cluster, Failed, Walmill, cpu_s, lsn, peak_mb, reset_peak, wait_for
 
 ROWS = int(os.environ.get("BENCH_ROWS", "300000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 HOT, PROBES = 10_000, 64
-PARTS = ("capture", "tables", "latency", "snapshot", "start")
+PARTS = ("capture", "tables", "latency", "snapshot", "start", "kafka")
 SCHEMA = ("demo/schema.sql", "bench/load.sql")
 
 
@@ -514,8 +515,8 @@ class Bench:
             self.clusters.append(Cluster(f"{dir}/{name}"))
         self.source, self.target = self.clusters
 
-    def walmill(self, name, source, target=""):
-        w = Walmill(f"{self.dir}/{name}", source, target)
+    def walmill(self, name, source, target="", **more):
+        w = Walmill(f"{self.dir}/{name}", source, target, **more)
         self.running.append(w)
         return w
 

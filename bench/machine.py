@@ -171,19 +171,21 @@ def free_port():
 class Walmill:
     """`walmill up` on a data directory; its listeners get ports that were free a moment ago."""
 
-    def __init__(self, data, source, target=""):
+    LISTENERS = ("connect", "jobs", "api", "console", "kafka")
+
+    def __init__(self, data, source, target="", listeners=LISTENERS[:3]):
         self.data = data
-        self.ports = {name: free_port() for name in ("connect", "jobs", "api")}
+        self.ports = {name: free_port() for name in listeners}
         # passwords go by the environment: a command line can be read by everybody
         self.env = dict(os.environ, WALMILL_SOURCE=source, WALMILL_TARGET=target)
         self.log = open(data + ".log", "ab")
         self.start()
 
     def start(self):
-        sets = [x for name, port in self.ports.items() for x in ("--set", f"{name}.listen=127.0.0.1:{port}")]
+        address = {name: f"127.0.0.1:{self.ports[name]}" if name in self.ports else "" for name in self.LISTENERS}
+        sets = [x for name in self.LISTENERS for x in ("--set", f"{name}.listen={address[name]}")]
         self.started = time.monotonic()
-        self.p = subprocess.Popen([WALMILL, "up", "--data", self.data, "--set", "kafka.listen=", "--set", "console.listen=", *sets],
-                                  env=self.env, stdout=self.log, stderr=self.log)
+        self.p = subprocess.Popen([WALMILL, "up", "--data", self.data, *sets], env=self.env, stdout=self.log, stderr=self.log)
         self.pid = self.p.pid
 
     def http(self, method, listener, path, body=None):

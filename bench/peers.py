@@ -25,9 +25,10 @@ class Peers:
         self.env = dict(os.environ, KAFKA_PORT=str(free_pair()), CONNECT_PORT=str(free_port()), FLINK_PORT=str(free_pair()))
         self.script("fetch")
 
-    def start(self):
+    def start(self, *names):
+        """All, or those named: kafka, connect, flink."""
         try:
-            self.facts = dict(line.split("=", 1) for line in self.script("start", self.dir).splitlines() if "=" in line)
+            self.facts = dict(line.split("=", 1) for line in self.script("start", self.dir, *names).splitlines() if "=" in line)
         except Failed:
             self.stop()
             raise

@@ -3,7 +3,7 @@
 # Connect with Debezium, Apache Flink with its Kafka and JDBC connectors. Jars come through mvn and pip the first time (about 500 MB,
 # kept in ${XDG_CACHE_HOME:-~/.cache}/walmill/peers).
 # Usage: scripts/peers.sh fetch
-#        scripts/peers.sh start DIR      starts those that do not run; prints NAME=PID and NAME_PORT=PORT lines
+#        scripts/peers.sh start DIR [kafka] [connect] [flink]       those that do not run (all); prints NAME=PID and NAME_PORT=PORT lines
 #        scripts/peers.sh sql DIR FILE   runs a file of Flink SQL
 #        scripts/peers.sh stop DIR
 # Environment: KAFKA_PORT, CONNECT_PORT, FLINK_PORT (19192, 18183, 18181; Kafka's controller and Flink's RPC take the ports above);
@@ -253,12 +253,20 @@ start)
 	[ -n "$dir" ] || die "start needs a directory"
 	fetch
 	mkdir -p "$dir"
-	start_flink &
-	flink_started=$!
-	start_kafka
-	start_connect
-	wait $flink_started || exit 1
-	for name in kafka connect jobmanager taskmanager; do echo "$name=$(cat "$dir/$name.pid")"; done
+	shift 2
+	[ $# -gt 0 ] || set -- flink kafka connect
+	starting=
+	for name in "$@"; do
+		case $name in
+		flink) start_flink & starting=$! ;;
+		kafka | connect) "start_$name" ;;
+		*) die "no peer \"$name\": kafka, connect, flink" ;;
+		esac
+	done
+	[ -z "$starting" ] || wait "$starting" || exit 1
+	for name in kafka connect jobmanager taskmanager; do
+		if alive "$name"; then echo "$name=$(cat "$dir/$name.pid")"; fi
+	done
 	echo "kafka_port=$kafka_port"
 	echo "connect_port=$connect_port"
 	echo "flink_port=$flink_port"

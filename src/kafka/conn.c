@@ -8,10 +8,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@ enum {
 	READ_MAX = 1 << 20,
 	FRAME_MIN = 8,               /* key, version, correlation */
 	PIPELINE_MAX = 64,           /* requests of a connection that are under way */
+	IOVS = 64,                   /* of one sendmsg */
 	STUCK_US = 30000000,         /* a frame that does not go on coming, an answer that is not taken */
 };
 
@@ -210,21 +213,61 @@ void conn_touch(struct conn *c)
 
 /* ---- out ---- */
 
+static size_t answer_len(const struct request *rq)
+{
+	return rq->answer.len + rq->pieces.bytes;
+}
+
+struct parts {
+	struct iovec v[IOVS];
+	unsigned n;
+	size_t skip;                 /* bytes in front that are sent already */
+};
+
+/* False when there is no room for more. */
+static bool add_part(struct parts *to, struct view part)
+{
+	size_t skip = to->skip < part.len ? to->skip : part.len;
+
+	to->skip -= skip;
+	if (part.len > skip) {
+		if (to->n == IOVS)
+			return false;
+		to->v[to->n++] = (struct iovec){(void *)(uintptr_t)(part.ptr + skip), part.len - skip};
+	}
+	return true;
+}
+
+static bool add_answer(struct parts *to, const struct request *rq)
+{
+	size_t at = 0;
+	uint32_t i;
+
+	for (i = 0; i < rq->pieces.n; i++) {
+		const struct wire_piece *p = &rq->pieces.list[i];
+
+		if (!add_part(to, view_of(rq->answer.ptr + at, p->at - at)) || !add_part(to, p->bytes))
+			return false;
+		at = p->at;
+	}
+	return add_part(to, view_of(rq->answer.ptr + at, rq->answer.len - at));
+}
+
 static void conn_send(struct conn *c)
 {
 	struct kafka *k = c->k;
 
 	while (c->first && c->first->step == REQUEST_ANSWERED) {
-		struct iovec v[16];
-		struct msghdr m = {.msg_iov = v};
-		struct request *rq;
+		struct parts parts;
+		struct msghdr m = {.msg_iov = parts.v};
+		struct request *rq = c->first;
 		ssize_t n;
 
-		for (rq = c->first; rq && rq->step == REQUEST_ANSWERED && m.msg_iovlen < 16; rq = rq->next) {
-			size_t skip = rq == c->first ? c->sent : 0;
-
-			v[m.msg_iovlen++] = (struct iovec){rq->answer.ptr + skip, rq->answer.len - skip};
-		}
+		parts.n = 0;
+		parts.skip = c->sent;
+		while (rq && rq->step == REQUEST_ANSWERED && add_answer(&parts, rq))
+			rq = rq->next;
+		m.msg_iovlen = parts.n;
 		n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -235,8 +278,8 @@ static void conn_send(struct conn *c)
 		c->active_us = k->now_us;
 		atomic_fetch_add_explicit(&k->stats_out, (uint64_t)n, memory_order_relaxed);
 		c->sent += (size_t)n;
-		while ((rq = c->first) && rq->step == REQUEST_ANSWERED && c->sent >= rq->answer.len) {
-			c->sent -= rq->answer.len;
+		while ((rq = c->first) && rq->step == REQUEST_ANSWERED && c->sent >= answer_len(rq)) {
+			c->sent -= answer_len(rq);
 			c->first = rq->next;
 			if (!c->first)
 				c->last = &c->first;
@@ -431,15 +474,29 @@ void conns_round(struct kafka *k)
 	k->dead = NULL;
 }
 
+/* A socket holds megabytes: over a slow line it takes minutes until there is room for another byte of ours. */
+static void look_at_socket(struct conn *c)
+{
+	int n;
+
+	if (ioctl(c->fd, SIOCOUTQ, &n) == 0 && n != c->unacked) {
+		c->unacked = n;
+		c->active_us = c->k->now_us;
+	}
+}
+
 void conns_sweep(struct kafka *k)
 {
 	struct conn *c, *next;
 
 	for (c = k->conns; c; c = next) {
-		int64_t quiet = k->now_us - c->active_us;
 		bool unsent = c->first && c->first->step == REQUEST_ANSWERED, partial = !c->first && c->rx.len > c->rx_at && !c->starved;
+		int64_t quiet;
 
 		next = c->next;
+		if (unsent)
+			look_at_socket(c);
+		quiet = k->now_us - c->active_us;
 		if ((quiet > STUCK_US && (unsent || partial)) || (quiet > k->o.idle_us && !c->first))
 			conn_close(c);
 	}

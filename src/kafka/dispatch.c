@@ -156,6 +156,7 @@ void request_answer(struct request *rq)
 	const struct wire_message *m = rq->api->message;
 	bool flexible = rq->version >= m->flexible;
 	struct buf *b = &rq->answer;
+	size_t len;
 
 	wm_assert(rq->step == REQUEST_RUNNING);
 	rq->step = REQUEST_ANSWERED;
@@ -169,19 +170,22 @@ void request_answer(struct request *rq)
 		buf_be32(b, (uint32_t)rq->correlation);
 		if (flexible && m->key != KAFKA_API_VERSIONS)
 			buf_uvarint(b, 0);
-		wire_encode(m->response, rq->version, flexible, rq->out, b);
+		wire_encode_apart(m->response, rq->version, flexible, rq->out, b, &rq->pieces);
 		if (!buf_ok(b)) {
 			conn_close(rq->conn);
 			return;
 		}
-		put_be32(b->ptr, (uint32_t)(b->len - 4));
+		put_be32(b->ptr, (uint32_t)(b->len + rq->pieces.bytes - 4));
 	}
-	kafka_charge(rq->k, b->len);
-	rq->charged += b->len;
+	len = b->len + rq->pieces.bytes;
+	kafka_charge(rq->k, len);
+	rq->charged += len;
 	/* a slow reader holds the answer alone */
-	let_go(rq);
-	kafka_discharge(rq->k, rq->charged - b->len);
-	rq->charged = b->len;
+	if (!rq->pieces.n) {
+		let_go(rq);
+		kafka_discharge(rq->k, rq->charged - len);
+		rq->charged = len;
+	}
 	conn_touch(rq->conn);
 }
 
@@ -190,6 +194,7 @@ void request_free(struct request *rq)
 	kafka_discharge(rq->k, rq->charged);
 	let_go(rq);
 	buf_release(&rq->answer);
+	wire_pieces_release(&rq->pieces);
 	mem_free(rq);
 }
 

@@ -13,7 +13,7 @@
 #include "kafka/names.h"
 #include "log/batch.h"
 
-enum { ANSWER_MAX = 16 << 20, ANSWER_MIN = 64 << 10, WAIT_MAX_MS = 60000, ZSTD_VERSION = 10 };
+enum { SPARE_BYTES = 4 << 20, ANSWER_MAX = 4 << 20, ANSWER_MIN = 64 << 10, WAIT_MAX_MS = 60000, ZSTD_VERSION = 10 };
 
 struct fetch_part {
 	struct fetch_response_topic_partition *out;
@@ -35,6 +35,45 @@ struct fetch {
 	size_t min_bytes;
 	int64_t seen;                /* sum of the high watermarks at the last look */
 };
+
+/* ---- memory ---- */
+
+static struct buf spare_take(struct spares *s)
+{
+	s->used = true;
+	if (!s->n)
+		return BUF_INIT(SIZE_MAX);
+	s->bytes -= s->list[--s->n].cap;
+	return s->list[s->n];
+}
+
+static void spare_give(struct spares *s, struct buf *b)
+{
+	if (b->cap && s->n < sizeof(s->list) / sizeof(s->list[0]) && s->bytes + b->cap <= SPARE_BYTES) {
+		buf_clear(b);
+		s->bytes += b->cap;
+		s->list[s->n++] = *b;
+		*b = BUF_INIT(SIZE_MAX);
+	} else {
+		buf_release(b);
+	}
+}
+
+void spares_sweep(struct spares *s)
+{
+	while (!s->used && s->n)
+		buf_release(&s->list[--s->n]);
+	if (!s->n)
+		s->bytes = 0;
+	s->used = false;
+}
+
+static void drop_part(struct fetch *f, struct fetch_part *fp)
+{
+	spare_give(&f->rq->k->spares, &fp->got.bytes);
+	log_batches_release(&fp->got);
+	fp->out->records = VIEW_NULL;
+}
 
 /* ---- reading ---- */
 
@@ -93,6 +132,7 @@ static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 
 	if (room > (size_t)fp->max_bytes)
 		room = (size_t)fp->max_bytes;
+	fp->got.bytes = spare_take(&f->rq->k->spares);
 	if (log_read(f->rq->k->log, fp->part, fp->offset, room, &fp->got, &err)) {
 		fail_part(f, fp, err.code == ERR_LOST || err.code == ERR_INVALID ? KE_OFFSET_OUT_OF_RANGE : kafka_error_of(&err));
 		if (err.code == ERR_NOT_FOUND)
@@ -102,11 +142,11 @@ static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 	set_marks(fp, &fp->got.marks);
 	/* a batch comes whole or not at all: where memory is short, what is larger than anybody may have waits for better times */
 	if (fp->got.bytes.len > ANSWER_MIN && f->rq->k->memory + fp->got.bytes.len > f->rq->k->o.memory_bytes) {
-		log_batches_release(&fp->got);
+		drop_part(f, fp);
 		return;
 	}
 	if (f->rq->version < ZSTD_VERSION && has_zstd(&fp->got)) {
-		log_batches_release(&fp->got);
+		drop_part(f, fp);
 		fail_part(f, fp, KE_UNSUPPORTED_COMPRESSION_TYPE);
 		return;
 	}
@@ -142,14 +182,14 @@ static size_t read_all(struct fetch *f)
 
 /* ---- the end ---- */
 
-/* What lives outside the arena; when the answer is encoded. */
+/* What lives outside the arena. */
 static void release(struct request *rq)
 {
 	struct fetch *f = rq->state;
 	uint32_t i;
 
 	for (i = 0; i < f->n; i++)
-		log_batches_release(&f->parts[i].got);
+		drop_part(f, &f->parts[i]);
 }
 
 static void finish(struct fetch *f)
@@ -197,10 +237,8 @@ static bool answer_if_enough(struct fetch *f)
 		finish(f);
 		return true;
 	}
-	for (i = 0; i < f->n; i++) {
-		log_batches_release(&f->parts[i].got);
-		f->parts[i].out->records = VIEW_NULL;
-	}
+	for (i = 0; i < f->n; i++)
+		drop_part(f, &f->parts[i]);
 	return false;
 }
 

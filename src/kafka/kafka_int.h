@@ -70,10 +70,11 @@ struct request {
 	int32_t port;
 	char peer[48];               /* the client's address, for lists of group members */
 	struct buf answer;
+	struct wire_pieces pieces;   /* of the answer, in memory that `release` lets go */
 	size_t charged;              /* of kafka.memory */
 	void *state;                 /* the handler's, in the arena */
 	void (*cancel)(struct request *rq); /* when the connection goes while it runs, or NULL */
-	void (*release)(struct request *rq); /* of what lives outside the arena, when the answer is encoded; or NULL */
+	void (*release)(struct request *rq); /* of what lives outside the arena, when the answer is encoded (with pieces: sent); or NULL */
 	struct later back;           /* from the worker */
 	void (*work)(struct request *rq);
 	void (*back_on_loop)(struct request *rq); /* between work and answer; or NULL */
@@ -113,6 +114,7 @@ struct conn {
 	unsigned n_requests;
 	size_t sent;                 /* of first->answer */
 	int64_t active_us;           /* last byte in or out */
+	int unacked;                 /* bytes in the socket that the peer had not taken, at the last sweep with an answer under way */
 	char host[64], peer[48];
 	int32_t port;
 };
@@ -127,6 +129,15 @@ void kafka_charge(struct kafka *k, size_t bytes);
 void kafka_discharge(struct kafka *k, size_t bytes);
 
 /* ---- the server ---- */
+
+/* Memory that Fetches have read into and will again: the kernel clears every page that it hands out. */
+struct spares {
+	struct buf list[16];
+	unsigned n;
+	size_t bytes;
+	bool used;                   /* since the last sweep */
+};
+void spares_sweep(struct spares *s); /* once a second; and when nothing runs any more, twice */
 
 struct kafka {
 	struct kafka_options o;
@@ -164,6 +175,7 @@ struct kafka {
 	uint64_t log_seen;           /* the log's wake, as of the last look at what waits for it */
 	struct produce *stalled;     /* Produces that wait for a partition or room */
 	struct fetch *waiting;       /* Fetches that wait for records */
+	struct spares spares;
 	struct buf scratch;          /* decompressed records, while they are checked */
 	unsigned in_flight;          /* appended to the log, callback not yet run */
 	struct producers *producers;

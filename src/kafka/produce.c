@@ -97,6 +97,9 @@ static int append_part(struct produce_part *pp)
 	struct err err = ERR_INIT;
 	int rc;
 
+	/* a full log wakes us many times before there is room for this one */
+	if (log_append_waits(k->log, pp->part))
+		return -1;
 	pp->out->error = (int16_t)producers_check(k->producers, pp->part, &pp->info, &base);
 	if (pp->out->error)
 		return 0;

@@ -89,6 +89,7 @@ static int listen_on(struct kafka *k, const struct kafka_address *a, struct err 
 static void sweep(struct kafka *k, struct timer *t)
 {
 	conns_sweep(k);
+	spares_sweep(&k->spares);
 	produce_retry(k); /* those whose time is over */
 	if (k->now_us - k->swept_us > GROUPS_SWEEP_US) {
 		k->swept_us = k->now_us;
@@ -221,6 +222,8 @@ static void kafka_free(struct kafka *k)
 	groups_free(k);
 	producers_free(k->producers);
 	buf_release(&k->scratch);
+	spares_sweep(&k->spares);
+	spares_sweep(&k->spares);
 	mem_free(k->timers.heap);
 	wake_release(&k->work_wake);
 	lock_release(&k->lock);

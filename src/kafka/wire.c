@@ -1,6 +1,8 @@
 /* The Kafka protocol's encoding; see wire.h. */
 #include "kafka/wire.h"
 
+#include "base/mem.h"
+
 struct decoder {
 	struct reader *r;
 	struct arena *a;
@@ -253,10 +255,13 @@ void wire_init(const struct wire_struct *s, void *value)
 
 /* ---- encoding ---- */
 
+enum { PIECE_MIN = 4096 };     /* below, copying costs less than another part of the message */
+
 struct encoder {
 	struct buf *b;
 	int version;
 	bool flexible;
+	struct wire_pieces *pieces; /* or NULL */
 };
 
 static void encode_struct(const struct encoder *e, const struct wire_struct *s, const uint8_t *from);
@@ -271,6 +276,18 @@ static void encode_length(const struct encoder *e, unsigned type, int64_t n)
 		buf_be32(e->b, (uint32_t)n);
 }
 
+static void put_apart(const struct encoder *e, struct view v)
+{
+	struct wire_pieces *p = e->pieces;
+
+	if (p->n == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 16;
+		p->list = mem_realloc(p->list, p->cap * sizeof(*p->list));
+	}
+	p->list[p->n++] = (struct wire_piece){e->b->len, v};
+	p->bytes += v.len;
+}
+
 static void encode_view(const struct encoder *e, unsigned type, struct view v, bool may_be_null)
 {
 	if (!v.ptr && may_be_null) {
@@ -281,7 +298,10 @@ static void encode_view(const struct encoder *e, unsigned type, struct view v, b
 	if (type == WIRE_STRING && v.len > INT16_MAX)
 		v.len = INT16_MAX;
 	encode_length(e, type, (int64_t)v.len);
-	buf_putv(e->b, v);
+	if (type == WIRE_RECORDS && e->pieces && v.len >= PIECE_MIN)
+		put_apart(e, v);
+	else
+		buf_putv(e->b, v);
 }
 
 static void encode_scalar(const struct encoder *e, unsigned type, const uint8_t *from, bool may_be_null)
@@ -349,7 +369,7 @@ static bool at_preset(const struct wire_field *f, const uint8_t *base)
 static void encode_tags(const struct encoder *e, const struct wire_struct *s, const uint8_t *from)
 {
 	struct buf value = BUF_INIT(1 << 20);
-	struct encoder inner = {&value, e->version, true};
+	struct encoder inner = {&value, e->version, true, NULL};
 	uint64_t n = 0;
 	uint32_t i;
 
@@ -384,7 +404,19 @@ static void encode_struct(const struct encoder *e, const struct wire_struct *s, 
 
 void wire_encode(const struct wire_struct *s, int version, bool flexible, const void *value, struct buf *out)
 {
-	struct encoder e = {out, version, flexible};
+	wire_encode_apart(s, version, flexible, value, out, NULL);
+}
+
+void wire_encode_apart(
+	const struct wire_struct *s, int version, bool flexible, const void *value, struct buf *out, struct wire_pieces *pieces)
+{
+	struct encoder e = {out, version, flexible, pieces};
 
 	encode_struct(&e, s, value);
+}
+
+void wire_pieces_release(struct wire_pieces *p)
+{
+	mem_free(p->list);
+	*p = (struct wire_pieces){0};
 }

@@ -65,6 +65,21 @@ bool wire_decode_some(const struct wire_struct *s, int version, bool flexible, s
 /* Appends; ends in buf_ok. A null where none may be is written as empty. */
 void wire_encode(const struct wire_struct *s, int version, bool flexible, const void *value, struct buf *out);
 
+/* Record batches that were left out of a buffer, to be sent from where they lie; in order. The list is owned, the bytes are not. */
+struct wire_pieces {
+	struct wire_piece {
+		size_t at;              /* they belong in front of this byte of the buffer */
+		struct view bytes;
+	} *list;
+	uint32_t n, cap;
+	size_t bytes;               /* of all together */
+};
+void wire_pieces_release(struct wire_pieces *p);
+
+/* The same, but for fields of record batches that are worth it: those are added to `pieces`. */
+void wire_encode_apart(
+	const struct wire_struct *s, int version, bool flexible, const void *value, struct buf *out, struct wire_pieces *pieces);
+
 /* All fields at their presets; arrays empty, strings empty or, where some version allows it, null. */
 void wire_init(const struct wire_struct *s, void *value);
 

@@ -151,6 +151,9 @@ struct log_unit *log_unit_begin(struct log *log, enum log_class c); /* never NUL
  */
 int log_unit_append(struct log_unit *u, uint32_t part, struct view batch, unsigned flags, int64_t *ret_base, struct err *err) WM_MUST_USE;
 
+/* Whether an append with LOG_NOWAIT would wait now, as far as a look can tell: cheap, while an append reads the whole batch first. */
+bool log_append_waits(struct log *log, uint32_t part);
+
 /* Closes and frees the unit, whether it succeeds or not. A unit without batches is fine. *ret_seq (or NULL) is set on success. */
 int log_unit_close(struct log_unit *u, const struct log_close_args *args, uint64_t *ret_seq, struct err *err) WM_MUST_USE;
 

@@ -201,8 +201,12 @@ static struct log_batch *add_batch(struct log_batches *out)
 
 static int read_wants(const struct want *wants, unsigned n, uint32_t part, struct window *w, struct log_batches *out, struct err *err)
 {
+	size_t sum = 0;
 	unsigned i;
 
+	for (i = 0; i < n; i++)
+		sum += wants[i].e.len;
+	(void)buf_reserve(&out->bytes, sum);
 	for (i = 0; i < n; i++) {
 		const struct want *x = &wants[i];
 		struct log_batch *b;

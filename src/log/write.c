@@ -361,6 +361,18 @@ out:
 	return rc;
 }
 
+bool log_append_waits(struct log *log, uint32_t part)
+{
+	struct part *p;
+	bool waits;
+
+	lock_take(&log->lock);
+	p = part_get(log, part);
+	waits = p && !log->failed && !log->stopping && (p->owner || (log->in.len >= log->set.buffer_bytes && !log->full));
+	lock_drop(&log->lock);
+	return waits;
+}
+
 /* Gives the unit's partitions free; their next offset goes on behind it, or back when it was aborted. */
 static void release_parts(struct log_unit *u, bool closed)
 {

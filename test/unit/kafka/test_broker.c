@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -170,6 +171,50 @@ static void what_is_produced_is_fetched(void **state)
 	p = client_produce(&c, 2, "t", 0, buf_view(&b), 1);
 	assert_int_equal(p.error, KE_UNSUPPORTED_VERSION);
 	buf_release(&b);
+	client_close(&c);
+}
+
+/* More parts than one sendmsg takes, answers behind each other, a client that reads late and little at a time. */
+static void large_answers_arrive_whole(void **state)
+{
+	enum { PARTS = 100, RECORDS = 1500, CALLS = 3 };
+	static struct fetch_request_topic_partition parts[PARTS];
+	struct create_topics_request_topic ct = {.name = view_str("wide"), .partitions = PARTS, .replication_factor = 1};
+	struct create_topics_request create = {.topics = &ct, .n_topics = 1, .timeout_ms = 10000};
+	struct fetch_request_topic ft = {.name = view_str("wide"), .partitions = parts, .n_partitions = PARTS};
+	struct fetch_request req = {.replica_id = -1, .max_wait_ms = 1000, .min_bytes = 1, .max_bytes = 1 << 24, .session_epoch = -1,
+		.topics = &ft, .n_topics = 1};
+	struct buf sent[PARTS];
+	struct client c;
+	int i, k, small = 128 << 10;
+
+	client_open(&c, port);
+	setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	assert_int_equal(((struct create_topics_response *)client_call(&c, KAFKA_CREATE_TOPICS, 4, &create))->topics[0].error, 0);
+	for (i = 0; i < PARTS; i++) {
+		parts[i] = (struct fetch_request_topic_partition){.index = i, .current_leader_epoch = -1, .partition_max_bytes = 1 << 20};
+		sent[i] = BUF_INIT(1 << 20);
+		/* some below, some above what is worth a part of its own */
+		client_batch(&sent[i], i % 3 ? RECORDS : 10, (unsigned)i * 100000, -1, 0, 0);
+		assert_int_equal(client_produce(&c, 7, "wide", i, buf_view(&sent[i]), -1).error, 0);
+	}
+	k = c.correlation;
+	for (i = 0; i < CALLS; i++)
+		client_send(&c, KAFKA_FETCH, 11, &req);
+	for (i = 0; i < CALLS; i++) {
+		struct fetch_response *out = client_receive(&c, KAFKA_FETCH, 11, k + 1 + i);
+		int j;
+
+		for (j = 0; j < PARTS; j++) {
+			struct view got = out->topics[0].partitions[j].records;
+
+			/* base offset and leader epoch are the broker's */
+			assert_int_equal(got.len, sent[j].len);
+			assert_memory_equal(got.ptr + 16, sent[j].ptr + 16, got.len - 16);
+		}
+	}
+	for (i = 0; i < PARTS; i++)
+		buf_release(&sent[i]);
 	client_close(&c);
 }
 
@@ -711,6 +756,7 @@ int main(void)
 		TEST(an_unknown_version_of_api_versions_is_answered_in_version_0),
 		TEST(metadata_names_the_address_that_the_client_came_to),
 		TEST(what_is_produced_is_fetched),
+		TEST(large_answers_arrive_whole),
 		TEST(a_fetch_waits_for_records),
 		TEST(produces_of_one_connection_are_answered_in_order),
 		TEST(bad_batches_get_their_codes),

@@ -176,11 +176,15 @@ static void a_partition_has_one_open_unit(void **state)
 	struct log_unit *u = log_unit_begin(f->log, LOG_CLIENT), *v = log_unit_begin(f->log, LOG_CLIENT);
 	int64_t base;
 
+	assert_false(log_append_waits(f->log, f->pa));
 	must(f, log_unit_append(u, f->pa, batch(&b, 1, 10, 0), 0, &base, &f->err));
+	assert_true(log_append_waits(f->log, f->pa));
+	assert_false(log_append_waits(f->log, f->pb));
 	assert_int_equal(log_unit_append(v, f->pa, buf_view(&b), LOG_NOWAIT, &base, &f->err), -1);
 	assert_int_equal(f->err.code, ERR_BUSY);
 	must(f, log_unit_append(v, f->pb, buf_view(&b), LOG_NOWAIT, &base, &f->err));
 	must(f, log_unit_close(u, NULL, NULL, &f->err));
+	assert_false(log_append_waits(f->log, f->pa));
 	must(f, log_unit_append(v, f->pa, buf_view(&b), LOG_NOWAIT, &base, &f->err));
 	assert_int_equal(base, 1);
 	must(f, log_unit_close(v, NULL, NULL, &f->err));
