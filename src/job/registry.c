@@ -38,17 +38,25 @@ static struct entry_job *find_job(struct registry *r, struct view name_or_id)
 
 /* ---- what jobs ask ---- */
 
-static int no_connector(const char *schema, const char *table, struct err *err)
+/* other: a connector that has the table while another is wanted, or NULL. */
+static int no_connector(const char *schema, const char *table, const char *want, const char *other, struct err *err)
 {
-	err_set(err, ERR_NOT_FOUND, "table \"%s.%s\" is not captured by any connector", schema, table);
-	return err_hint(err, "Run: walmill connector create --name main --tables '%s\\.%s'", schema, table);
+	if (!want) {
+		err_set(err, ERR_NOT_FOUND, "table \"%s.%s\" is not captured by any connector", schema, table);
+		return err_hint(err, "Run: walmill connector create --name main --tables '%s\\.%s'", schema, table);
+	}
+	err_set(err, ERR_NOT_FOUND, "table \"%s.%s\" is not captured by connector \"%s\", which the job reads", schema, table, want);
+	if (other)
+		err_detail(err, "Connector \"%s\" captures it, but a job reads one connector: transactions of two have no common order.", other);
+	return err_hint(err, "Add it to table.include.list of \"%s\", or name another connector at the head of the job's file: SET connector = 'name';",
+		want);
 }
 
 static int connector_of(
 	void *arg, const char *schema, const char *table, const char *want, char *ret_name, struct pg_params *ret, struct err *err)
 {
 	struct registry *r = arg;
-	struct entry_connector *found = NULL;
+	struct entry_connector *found = NULL, *other = NULL;
 	uint32_t i, n = 0;
 	int rc = 0;
 
@@ -56,9 +64,10 @@ static int connector_of(
 	for (i = 0; i < r->nconnectors; i++) {
 		struct entry_connector *e = r->connectors[i];
 
-		if (want && strcmp(want, e->name) != 0)
-			continue;
 		if (!connector_config_wants(connector_config(e->connector), view_str(schema), view_str(table)))
+			continue;
+		other = e;
+		if (want && strcmp(want, e->name) != 0)
 			continue;
 		found = e;
 		n++;
@@ -67,7 +76,7 @@ static int connector_of(
 		snprintf(ret_name, 256, "%s", found->name);
 		pg_params_copy(ret, &connector_config(found->connector)->source);
 	} else if (n == 0) {
-		rc = no_connector(schema, table, err);
+		rc = no_connector(schema, table, want, other ? other->name : NULL, err);
 	} else {
 		rc = err_set(err, ERR_INVALID, "table \"%s.%s\" is captured by %u connectors", schema, table, n);
 		err_hint(err, "Choose one at the head of the job's file: SET connector = 'name';");

@@ -213,6 +213,26 @@ def histories(x):
     assert got["summary"]["state_size"]["max"] == max(c["state_size"] for c in got["history"])
 
 
+def connectors(program):
+    """A job over tables of two connectors says which has what."""
+    x = Jobs(program)
+    try:
+        config = {"connector.class": "PostgresConnector", "topic.prefix": "u", "slot.name": "users", "publication.name": "users",
+                  "publication.autocreate.mode": "filtered", "table.include.list": "public.users"}
+        status, _, text = x.w.call("connect", "POST", "/connectors", {"name": "users", "config": config})
+        assert status == 201, text
+        x.sql("CREATE TABLE named (id bigint PRIMARY KEY, n text)")
+        query = "INSERT INTO public.named (id, n) SELECT i.id, u.full_name FROM interventions i LEFT JOIN users u ON u.id = i.technician_id;"
+        status, _, answer = x.w.call("jobs", "POST", "/jobs?name=both", query.encode(), "application/sql")
+        assert status == 202, answer
+        job = json.loads(answer)["jobid"]
+        until(lambda: x.get(f"/jobs/{job}/status")["status"] == "FAILED", "refused")
+        why = x.get(f"/jobs/{job}/exceptions")["root-exception"]
+        assert 'table "public.users" is not captured by connector "flink"' in why and 'Connector "users" captures it' in why, why
+    finally:
+        x.close()
+
+
 def client(program):
     """Flink's own command line client, where scripts/peers.sh has fetched it."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "walmill/peers/flink/deps/lib"
@@ -243,7 +263,7 @@ def client(program):
 
 
 def main():
-    tests = {f.__name__: f for f in (shapes, numbers, client)}
+    tests = {f.__name__: f for f in (shapes, numbers, connectors, client)}
     for name in sys.argv[2:] or tests:
         tests[name](sys.argv[1])
         print(name, "ok", flush=True)
