@@ -48,8 +48,8 @@ static int no_connector(const char *schema, const char *table, const char *want,
 	err_set(err, ERR_NOT_FOUND, "table \"%s.%s\" is not captured by connector \"%s\", which the job reads", schema, table, want);
 	if (other)
 		err_detail(err, "Connector \"%s\" captures it, but a job reads one connector: transactions of two have no common order.", other);
-	return err_hint(err, "Add it to table.include.list of \"%s\", or name another connector at the head of the job's file: SET connector = 'name';",
-		want);
+	return err_hint(err,
+		"Add it to table.include.list of \"%s\", or name another connector at the head of the job's file: SET connector = 'name';", want);
 }
 
 static int connector_of(

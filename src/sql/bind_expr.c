@@ -165,9 +165,11 @@ int bind_fn(struct binder *b, const struct sql_fn *fn, const struct type *result
 			return -1;
 	}
 	if (fn->flags & FN_CTYPE) {
-		if (!b->catalog->ctype_known || (e->type.collation != 100 && e->type.collation != 950 && e->type.collation != 951))
-			return bind_refuse(b, pos, err, "upper() and lower() in this database's locale");
-		if (e->type.collation == 100 && !b->catalog->ctype_is_c)
+		uint32_t collation = joined_collation(args, n);
+
+		if (!b->catalog->ctype_known || (collation != 100 && collation != 950 && collation != 951))
+			return bind_refuse(b, pos, err, "upper(), lower() and ILIKE in this database's locale");
+		if (collation == 100 && !b->catalog->ctype_is_c)
 			e->fn = sql_fn_unicode_case(fn);
 	}
 	if (fn->flags & FN_ZONE_ARG && find_zone(b, args[fn->zone_arg], pos, &e->zone, err) != 0)

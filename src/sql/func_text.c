@@ -359,14 +359,41 @@ static int like_call(const struct value *args, bool negate, struct value *ret, s
 CALL(like_yes) { return like_call(args, false, ret, err); }
 CALL(like_no) { return like_call(args, true, ret, err); }
 
-static const struct sql_fn unicode_case[] = {
-	{"lower(t)", lower_unicode, FN_CTYPE, 0, ".", 0},
-	{"upper(t)", upper_unicode, FN_CTYPE, 0, ".", 0},
-};
+/* ILIKE in a multibyte encoding is LIKE over lower() of both sides. */
+static int ilike_call(struct sql_eval *ev, const struct value *args, bool unicode, bool negate, struct value *ret, struct err *err)
+{
+	static const struct sql_site text = {.ret = VALUE_TEXT};
+	struct value folded[2];
+
+	for (int i = 0; i < 2; i++)
+		if (unicode ? fold_unicode(&text, ev, args[i].text, false, &folded[i], err)
+			: fold_ascii(&text, ev, args[i].text, 'A', 'Z', &folded[i]))
+			return -1;
+	return like_call(folded, negate, ret, err);
+}
+
+CALL(ilike_c_yes) { return ilike_call(ev, args, false, false, ret, err); }
+CALL(ilike_c_no) { return ilike_call(ev, args, false, true, ret, err); }
+CALL(ilike_unicode_yes) { return ilike_call(ev, args, true, false, ret, err); }
+CALL(ilike_unicode_no) { return ilike_call(ev, args, true, true, ret, err); }
 
 const struct sql_fn *sql_fn_unicode_case(const struct sql_fn *c_locale)
 {
-	return &unicode_case[c_locale->call == upper_c];
+	static const struct {
+		sql_call_fn c_locale;
+		struct sql_fn unicode;
+	} pairs[] = {
+		{lower_c, {"lower(t)", lower_unicode, FN_CTYPE, 0, ".", 0}},
+		{upper_c, {"upper(t)", upper_unicode, FN_CTYPE, 0, ".", 0}},
+		{ilike_c_yes, {"~~*(t,t)", ilike_unicode_yes, FN_CTYPE, 0, "..", 0}},
+		{ilike_c_no, {"!~~*(t,t)", ilike_unicode_no, FN_CTYPE, 0, "..", 0}},
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (pairs[i].c_locale == c_locale->call)
+			return &pairs[i].unicode;
+	wm_assert(false);
+	return NULL;
 }
 
 const struct sql_fn sql_fns_text[] = {
@@ -383,6 +410,8 @@ const struct sql_fn sql_fns_text[] = {
 	{"left(t,i)", left, 0, 0, "..", 0}, {"right(t,i)", right, 0, 0, "..", 0}, {"strpos(t,t)", strpos, 0, 0, "..", 0},
 	{"position(t,t)", strpos, 0, 0, "..", 0}, {"starts_with(t,t)", starts_with, 0, 0, "..", 0}, {"^@(t,t)", starts_with, 0, 0, "..", 0},
 	{"replace(t,t,t)", replace, 0, 0, "...", 0}, {"split_part(t,t,i)", split_part, 0, 0, "...", 0}, {"~~(t,t)", like_yes, 0, 0, "..", 0},
+	{"~~*(t,t)", ilike_c_yes, FN_CTYPE, 0, "..", 0}, {"!~~*(t,t)", ilike_c_no, FN_CTYPE, 0, "..", 0},
+	{"~~*(b,t)", ilike_c_yes, FN_CTYPE, 0, "..", 0}, {"!~~*(b,t)", ilike_c_no, FN_CTYPE, 0, "..", 0},
 	{"!~~(t,t)", like_no, 0, 0, "..", 0}, {"~~(b,t)", like_yes, 0, 0, "..", 0}, {"!~~(b,t)", like_no, 0, 0, "..", 0},
 	{NULL, NULL, 0, 0, NULL, 0},
 };

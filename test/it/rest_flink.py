@@ -222,7 +222,8 @@ def connectors(program):
         status, _, text = x.w.call("connect", "POST", "/connectors", {"name": "users", "config": config})
         assert status == 201, text
         x.sql("CREATE TABLE named (id bigint PRIMARY KEY, n text)")
-        query = "INSERT INTO public.named (id, n) SELECT i.id, u.full_name FROM interventions i LEFT JOIN users u ON u.id = i.technician_id;"
+        query = ("INSERT INTO public.named (id, n) "
+                 "SELECT i.id, u.full_name FROM interventions i LEFT JOIN users u ON u.id = i.technician_id;")
         status, _, answer = x.w.call("jobs", "POST", "/jobs?name=both", query.encode(), "application/sql")
         assert status == 202, answer
         job = json.loads(answer)["jobid"]

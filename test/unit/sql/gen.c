@@ -92,8 +92,10 @@ static const char *leaf(struct arena *a, enum gen_type t)
 	return v ? arena_printf(a, "'%s'::%s", v, casts[t]) : arena_printf(a, "NULL::%s", casts[t]);
 }
 
+enum { RULES_MAX = 44 };
+
 /* Productions: the letters stand for argument types, see the switch in expand(); everything else is SQL. */
-static const char *const rules[G_TYPES][40] = {
+static const char *const rules[G_TYPES][RULES_MAX] = {
 	[G_INT2] = {"({2} + {2})", "({2} * {2})", "({4})::int2", "(- {2})", "({2} / {2})", "({n})::int2"},
 	[G_INT4] = {"({4} + {4})", "({4} - {2})", "({2} * {4})", "({4} / {4})", "({4} % {4})", "length({t})", "({d} - {d})", "({8})::int4",
 		"({n})::int4", "({f})::int4",
@@ -132,7 +134,8 @@ static const char *const rules[G_TYPES][40] = {
 			"(NOT {b})", "({b} IS TRUE)",
 		"({b} IS NOT FALSE)", "({n} IS NULL)", "({t} IS NOT NULL)", "({4} BETWEEN {4} AND {4})", "({4} IN (1, 2, {4}))",
 			"({t} NOT IN ('a', {t}))",
-		"({t} LIKE '%a%')", "({t} NOT LIKE '_b%')", "({n} IS DISTINCT FROM {n})", "({z} IS NOT DISTINCT FROM {z})", "({b} IS UNKNOWN)",
+		"({t} LIKE '%a%')", "({t} NOT LIKE '_b%')", "({t} ILIKE '%A%')", "({t} NOT ILIKE '_B%')", "({t} ILIKE {t})",
+		"({n} IS DISTINCT FROM {n})", "({z} IS NOT DISTINCT FROM {z})", "({b} IS UNKNOWN)",
 			"({u} = {u})", "({4})::bool",
 		"({t} LIKE {t})", "starts_with({t}, 'a')", "isfinite({z})", "({v} IN ('a', 'abc'))", "({f} > {f})", "({t})::bool", "({b} = {b})"},
 	[G_DATE] = {"({d} + {2})", "({d} - {2})", "({z})::date", "({s})::date", "({z} AT TIME ZONE '{Z}')::date", "({t})::date"},
@@ -193,7 +196,7 @@ const char *gen_expr(struct arena *a, enum gen_type t, int depth)
 
 	if (depth <= 0)
 		return leaf(a, t);
-	while (n < 40 && rules[t][n])
+	while (n < RULES_MAX && rules[t][n])
 		n++;
 	if (oracle_below(8) == 0)
 		return expand(a, PICK(any_type), t, depth);
