@@ -84,6 +84,43 @@ export class Instance {
 		}
 		return i;
 	}
+	/* A consumer group with committed offsets. */
+	group(name, topic) {
+		const p = spawnSync("kcat", ["-q", "-b", `127.0.0.1:${this.kafka}`, "-c", "3", "-G", name, "-X", "auto.offset.reset=earliest", topic]);
+		if (p.status) throw new Error(`kcat: ${p.error ?? p.stderr}`);
+	}
+	/* A job and a connector that cannot work, and what takes them away again. */
+	async brokenThings() {
+		const jobs = `http://127.0.0.1:${this.jobs}`,
+			connectors = `http://127.0.0.1:${this.connect}/connectors`;
+		const config = {
+			"connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+			"topic.prefix": "broken",
+			"slot.name": "broken",
+			"publication.name": "nowhere",
+			"publication.autocreate.mode": "disabled",
+		};
+		const send = async (url, method, body, type = "application/json") => {
+			const r = await fetch(url, { method, body, headers: { "Content-Type": type } });
+			if (!r.ok) throw new Error(`${method} ${url}: ${r.status} ${await r.text()}`);
+			return r;
+		};
+		await send(`${jobs}/jobs?name=broken`, "POST", "INSERT INTO analytics.nowhere SELECT id FROM interventions", "application/sql");
+		await send(connectors, "POST", JSON.stringify({ name: "broken", config }));
+		const state = (url, pick) => async () => pick(await (await fetch(url)).json()) === "FAILED";
+		await until(
+			state(`${jobs}/jobs/broken`, (j) => j.walmill.state),
+			"the job fails",
+		);
+		await until(
+			state(`${connectors}/broken/status`, (c) => c.tasks[0]?.state),
+			"the connector fails",
+		);
+		return async () => {
+			await send(`${jobs}/jobs/broken?mode=cancel`, "PATCH");
+			await send(`${connectors}/broken`, "DELETE");
+		};
+	}
 	get dashboardUrl() {
 		return `http://127.0.0.1:${this.api}`;
 	}

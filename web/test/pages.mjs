@@ -16,17 +16,39 @@ const consoleRoutes = (i) => [
 	["partitions", `${i.consoleUrl}/topics/sip.interventions?tab=partitions`],
 	["configuration", `${i.consoleUrl}/topics/sip.interventions?tab=configs`],
 	["groups", `${i.consoleUrl}/groups`],
+	["group", `${i.consoleUrl}/groups/readers`],
 	["connectors", `${i.consoleUrl}/connectors`],
 	["connector", `${i.consoleUrl}/connectors/sip-interventions-source`],
 	["connector-configuration", `${i.consoleUrl}/connectors/sip-interventions-source?tab=config`],
 	["jobs", `${i.consoleUrl}/jobs`],
 	["job", `${i.consoleUrl}/jobs/interventions`],
 	["job-sql", `${i.consoleUrl}/jobs/interventions?tab=sql`],
+	["failed-connector", `${i.consoleUrl}/connectors/broken`],
+	["failed-job", `${i.consoleUrl}/jobs/broken`],
+	["not-found", `${i.consoleUrl}/topics/nowhere`],
+];
+
+/* Each dialog: the page that has it, and what opens it. */
+const press = (key) => (page) => page.keyboard.press(key);
+const click = (selector) => (page) => page.locator(selector).first().click();
+const SETTINGS = "header button.bare:last-child";
+const dashboardDialogs = (i) => [
+	["help", `${i.dashboardUrl}/`, press("?")],
+	["new", `${i.dashboardUrl}/`, press("n")],
+	["settings", `${i.dashboardUrl}/`, click(SETTINGS)],
+	["edit", `${i.dashboardUrl}/`, click("#list .row-actions button:nth-last-child(2)")],
+	["delete", `${i.dashboardUrl}/`, click("#list .row-actions button:last-child")],
+];
+const consoleDialogs = (i) => [
+	["help", `${i.consoleUrl}/`, press("?")],
+	["settings", `${i.consoleUrl}/`, click(SETTINGS)],
+	["stop-connector", `${i.consoleUrl}/connectors/sip-interventions-source`, click("main button.danger")],
+	["cancel-job", `${i.consoleUrl}/jobs/interventions`, click("main button.danger")],
 ];
 
 /* until nothing on the page says that it is loading */
 export async function settled(page) {
-	await page.locator("main h1, main .empty").first().waitFor();
+	await until(async () => (await page.locator("main h1, main .empty").count()) > 0, `${page.url()} has a heading`);
 	await until(async () => (await page.locator(".skeleton").count()) === 0, `${page.url()} has loaded`);
 }
 
@@ -42,7 +64,7 @@ async function violations(page) {
 	);
 }
 
-async function axeTests(browser, routes, start, keys) {
+async function axeTests(browser, routes, dialogs) {
 	for (const theme of ["light", "dark"])
 		for (const locale of ["en-GB", "fr-FR"])
 			await check(`${routes[0][0]}: axe: no violation on any page, ${theme}, ${locale.slice(0, 2)}`, async () => {
@@ -56,12 +78,12 @@ async function axeTests(browser, routes, start, keys) {
 					bad.push(...(await violations(page)).map((v) => `${name}: ${v}`));
 					assert((await page.evaluate(() => document.documentElement.lang)) === locale.slice(0, 2), "lang is set");
 				}
-				for (const key of keys) {
-					await page.goto(start);
+				for (const [name, url, open] of dialogs) {
+					await page.goto(url);
 					await settled(page);
-					await page.keyboard.press(key);
+					await open(page);
 					await page.getByRole("dialog").waitFor();
-					bad.push(...(await violations(page)).map((v) => `dialog ${key}: ${v}`));
+					bad.push(...(await violations(page)).map((v) => `dialog ${name}: ${v}`));
 				}
 				await context.close();
 				assert(!bad.length, bad.join("\n"));
@@ -156,6 +178,13 @@ export async function pageTests(browser, instance, face) {
 	const routes = (face === "console" ? consoleRoutes : dashboardRoutes)(instance);
 	await speedTest(browser, face, url);
 	if (face === "console") await preferenceTests(browser, url);
+	if (face === "dashboard") {
+		await widthTests(browser, routes);
+		return axeTests(browser, routes, dashboardDialogs(instance));
+	}
+	instance.group("readers", "sip.interventions");
+	const mend = await instance.brokenThings();
 	await widthTests(browser, routes);
-	await axeTests(browser, routes, url, face === "console" ? ["?"] : ["?", "n"]);
+	await axeTests(browser, routes, consoleDialogs(instance));
+	await mend();
 }
