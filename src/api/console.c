@@ -99,6 +99,24 @@ void console_put_int(struct buf *b, const char *key, int64_t n)
 	buf_printf(b, "%" PRId64, n);
 }
 
+void console_put_known(struct buf *b, const char *key, bool known, int64_t n)
+{
+	js_put_key(b, key);
+	if (known)
+		buf_printf(b, "%" PRId64, n);
+	else
+		buf_puts(b, "null");
+}
+
+void console_put_lag(struct buf *b, const struct job_status *s)
+{
+	js_put_key(b, "lagMs");
+	if (s->source_us)
+		buf_printf(b, "%.3f", (double)s->lag_us / 1000);
+	else
+		buf_puts(b, "null");
+}
+
 void console_put_time(struct buf *b, const char *key, int64_t us)
 {
 	time_t seconds = us / 1000000;

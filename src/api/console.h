@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/arena.h"
+#include "job/job.h"
 
 struct console {
 	const struct api *api;
@@ -45,6 +46,9 @@ void console_put_time(struct buf *b, const char *key, int64_t us);
 /* A value: null, or what, where and what to do as one text */
 void console_put_error(struct buf *b, const struct err *err);
 void console_put_int(struct buf *b, const char *key, int64_t n);
+void console_put_known(struct buf *b, const char *key, bool known, int64_t n); /* null while it is not known */
+/* "lagMs": of the newest write; null before the first. */
+void console_put_lag(struct buf *b, const struct job_status *s);
 void console_put_text(struct buf *b, const char *key, struct view v);
 
 #endif

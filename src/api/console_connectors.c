@@ -59,7 +59,7 @@ static void put_slot(struct buf *b, const struct connector_config *cfg, const st
 		js_put_str(b, s->slot.wal_status);
 	else
 		buf_puts(b, "null");
-	console_put_int(b, "retainedWalBytes", s->slot.retained_bytes);
+	console_put_known(b, "retainedWalBytes", s->slot.seen_us != 0, s->slot.retained_bytes);
 }
 
 /* What is not durable yet of what the server said it has; seconds since the newest transaction only while there is some. */
@@ -67,9 +67,11 @@ static void put_lag(const struct api *api, struct buf *b, const struct connector
 {
 	int64_t bytes = s->server_end > s->durable ? (int64_t)(s->server_end - s->durable) : 0;
 
-	console_put_int(b, "lagBytes", bytes);
+	console_put_known(b, "lagBytes", s->server_end != 0, bytes);
 	js_put_key(b, "lagSeconds");
-	if (bytes && s->last_commit_us)
+	if (!s->server_end)
+		buf_puts(b, "null");
+	else if (bytes && s->last_commit_us)
 		buf_printf(b, "%.3f", (double)(io_now_us(api->io) - s->last_commit_us) / 1e6);
 	else
 		buf_puts(b, "0");

@@ -49,11 +49,7 @@ static struct lag lag_of(const struct api *api, const struct kafka_group_offset 
 
 static void put_known(struct buf *b, const char *key, int64_t n)
 {
-	js_put_key(b, key);
-	if (n < 0)
-		buf_puts(b, "null");
-	else
-		buf_printf(b, "%lld", (long long)n);
+	console_put_known(b, key, n >= 0, n);
 }
 
 static void put_topics(struct buf *b, const struct kafka_group *g)

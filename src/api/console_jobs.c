@@ -138,8 +138,7 @@ static void put_row(const struct registry_job *j, struct buf *b)
 	console_put_text(b, "connector", view_str(s.connector));
 	js_put_key(b, "position");
 	buf_printf(b, "\"" LSN_FORMAT "\"", LSN_ARGS(s.position));
-	js_put_key(b, "lagMs");
-	buf_printf(b, "%.3f", (double)s.lag_us / 1000);
+	console_put_lag(b, &s);
 	console_put_time(b, "committedAt", s.source_us);
 	console_put_time(b, "startedAt", s.started_us);
 	console_put_int(b, "rowsRead", (int64_t)s.counts.records);

@@ -53,8 +53,7 @@ static int put_freshness(void *arg, const struct registry_job *j)
 	buf_printf(l->b, "\"" LSN_FORMAT "\"", LSN_ARGS(s.position));
 	console_put_time(l->b, "committedAt", s.source_us);
 	console_put_time(l->b, "appliedAt", s.source_us ? s.source_us + s.lag_us : 0);
-	js_put_key(l->b, "lagMs");
-	buf_printf(l->b, "%.3f", (double)s.lag_us / 1000);
+	console_put_lag(l->b, &s);
 	console_put_time(l->b, "now", io_now_us(l->api->io));
 	buf_putc(l->b, '}');
 	return 0;

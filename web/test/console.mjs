@@ -54,6 +54,14 @@ export async function consoleTests(browser, instance) {
 		await page.locator("main .page-head .pill", { hasText: "Running" }).waitFor();
 	});
 
+	await check("console: pause and resume of a job", async () => {
+		await goto("/jobs/interventions");
+		await page.getByRole("button", { name: "Pause", exact: true }).click();
+		await page.locator("main .page-head .pill", { hasText: "Paused" }).waitFor();
+		await page.getByRole("button", { name: "Resume", exact: true }).click();
+		await page.locator("main .page-head .pill", { hasText: "Running" }).waitFor();
+	});
+
 	await check("console: a job is cancelled only when its name is typed", async () => {
 		await goto("/jobs/interventions");
 		await page.getByRole("button", { name: "Cancel job" }).click();
@@ -66,6 +74,22 @@ export async function consoleTests(browser, instance) {
 		await dialog.waitFor({ state: "detached" });
 		const focused = await page.evaluate(() => document.activeElement?.textContent);
 		assert(/Cancel job/.test(focused), `the focus goes back, not to "${focused}"`);
+	});
+
+	await check("console: what has never run has no age, and a failure is on every page; a failed job is started again", async () => {
+		const mend = await instance.brokenThings();
+		await goto("/jobs/broken");
+		await page.getByText("No plan").waitFor();
+		const fact = (name) => page.locator(".fact", { hasText: name }).locator(".fact-value").first().textContent();
+		assert((await fact("Freshness")) === "–", `not ${await fact("Freshness")}`);
+		await page.locator(".fresh", { hasText: "Failed" }).waitFor();
+		await instance.sql.run("CREATE TABLE analytics.nowhere (id bigint PRIMARY KEY)");
+		await fetch(`http://127.0.0.1:${instance.connect}/connectors/broken`, { method: "DELETE" });
+		await page.getByRole("button", { name: "Restart" }).click();
+		await page.locator("main .page-head .pill", { hasText: "Running" }).waitFor();
+		await goto("/connectors");
+		await mend();
+		await page.locator(".fresh", { hasText: "behind" }).waitFor();
 	});
 
 	await check("console: keyboard: skip link, help, search, g t, Esc", async () => {

@@ -118,7 +118,8 @@ export class Instance {
 		);
 		return async () => {
 			await send(`${jobs}/jobs/broken?mode=cancel`, "PATCH");
-			await send(`${connectors}/broken`, "DELETE");
+			const r = await fetch(`${connectors}/broken`, { method: "DELETE" });
+			if (!r.ok && r.status !== 404) throw new Error(`the broken connector stays: ${r.status}`);
 		};
 	}
 	get dashboardUrl() {

@@ -86,7 +86,7 @@ function Verbs({ j }: { j: Job }): JSX.Element {
 	const at = `/flink/jobs/${encodeURIComponent(j.id)}`,
 		w = t().job;
 	const go = (name: string, verb: string, wanted: string[]) => () =>
-		void run(name, "POST", `${at}/${verb}`, wanted).catch(() => undefined);
+		void run(name, "PUT", `${at}/${verb}`, wanted).catch(() => undefined);
 	const cancel = () => {
 		confirmation.value = {
 			title: w.cancelTitle(j.name),
@@ -99,6 +99,9 @@ function Verbs({ j }: { j: Job }): JSX.Element {
 	return (
 		<>
 			{pending && <State state="pending" />}
+			{j.state === "FAILED" && (
+				<Act icon="restart" label={w.restart} pending={pending} onClick={go(w.restart, "resume", ["RUNNING"])} />
+			)}
 			{j.state === "PAUSED" ? (
 				<Act icon="play" label={w.resume} pending={pending} onClick={go(w.resume, "resume", ["RUNNING"])} />
 			) : (
@@ -208,9 +211,16 @@ function Exceptions({ at, again }: { at: string; again: number }): JSX.Element {
 	);
 }
 
+/* canceled ones stay in the list, and their name may be another's since */
+function newestOf(name: string): Job | undefined {
+	const later = (a: Job, b: Job) => (String(a.startedAt) > String(b.startedAt) ? a : b);
+	const named = rows.value.filter((j) => j.name === name);
+	return named.length ? named.reduce(later) : undefined;
+}
+
 export function JobPage({ id }: { id: string }): JSX.Element {
 	useTopics("jobs");
-	const live = rows.value.find((j) => j.id === id || j.name === id);
+	const live = rows.value.find((j) => j.id === id) ?? newestOf(id);
 	/* the figures of the graph move with the page: every two seconds while it is looked at */
 	const again = Math.floor(now.value / 2000);
 	const first = useGet<Job>(`/api/jobs/${encodeURIComponent(id)}`);
@@ -301,7 +311,8 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 			{tab === "plan" && (
 				<Card title={w.plan} flush>
 					{flink.error && <ErrorBox error={flink.error} retry={flink.reload} stale={!!flink.data} />}
-					{flink.data ? <Plan plan={planOf(flink.data)} /> : <Skeleton height={260} />}
+					{!flink.data && !flink.error && <Skeleton height={260} />}
+					{flink.data && (flink.data.vertices.length ? <Plan plan={planOf(flink.data)} /> : <Empty title={w.noPlan} />)}
 				</Card>
 			)}
 			{tab === "sql" && <Code text={j.sql} label={w.sql} />}

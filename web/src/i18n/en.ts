@@ -371,6 +371,8 @@ export const en = {
 		kept: "rows kept",
 		pause: "Pause",
 		resume: "Resume",
+		restart: "Restart",
+		noPlan: "No plan: this job has not come as far as that",
 		planLabel: (n: number) => `Plan of ${plural(n, "node", "nodes")}`,
 		reason: "Reason",
 		committed: "Committed",

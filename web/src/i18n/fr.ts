@@ -373,6 +373,8 @@ export const fr = {
 		kept: "lignes gardées",
 		pause: "Suspendre",
 		resume: "Reprendre",
+		restart: "Redémarrer",
+		noPlan: "Pas de plan : ce job n’est pas allé jusque-là",
 		planLabel: (n: number) => `Plan de ${plural(n, "nœud", "nœuds")}`,
 		reason: "Raison",
 		committed: "Validé",

@@ -14,10 +14,12 @@ export interface Freshness {
 	lsn: string;
 	committedAt: string;
 	appliedAt: string;
-	lagMs: number;
+	lagMs: number | null;
 }
 const freshness = rowsOf<Freshness>("freshness");
-const worst = computed(() => freshness.value.reduce<Freshness | null>((a, b) => (!a || b.lagMs > a.lagMs ? b : a), null));
+/* what has failed before what is on its way, and then what lags most */
+const trouble = (f: Freshness) => (f.state === "FAILED" ? 2e12 : f.state !== "RUNNING" ? 1e12 : 0) + (f.lagMs ?? 0);
+const worst = computed(() => freshness.value.reduce<Freshness | null>((a, b) => (!a || trouble(b) > trouble(a) ? b : a), null));
 
 const shown = computed<"live" | "connecting" | "reconnecting" | "paused" | "disconnected" | "polling">(() =>
 	paused.value ? "paused" : link.value,
@@ -66,8 +68,9 @@ export function LiveBadge(): JSX.Element {
 export function FreshnessBadge(): JSX.Element | null {
 	const f = worst.value;
 	if (!f) return null;
-	const bad = f.state === "FAILED" ? "fail" : f.state !== "RUNNING" || f.lagMs > 5000 ? "warn" : "ok";
-	const text = f.state === "FAILED" ? t().state.FAILED : t().live.behind(duration(f.lagMs / 1000));
+	const failed = f.state === "FAILED";
+	const bad = failed ? "fail" : f.state !== "RUNNING" || (f.lagMs ?? 0) > 5000 ? "warn" : "ok";
+	const text = failed ? t().state.FAILED : f.lagMs === null ? "–" : t().live.behind(duration(f.lagMs / 1000));
 	return (
 		<span class="fresh" title={`${t().live.freshTip}: ${f.job}${f.reason ? ` (${f.reason})` : ""}`}>
 			<Shape tone={bad} />
