@@ -6,11 +6,13 @@ Usage: tools/docs.py            writes them
 The program that prints them is built first (build/src/cli/settings_print).
 """
 import pathlib
+import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = {"doc/settings.md": ["--markdown"], "doc/walmill.conf.5": ["--man"]}
+JOBS = "doc/jobs.md"
 
 
 def printer():
@@ -23,15 +25,34 @@ def printer():
     return build / target
 
 
+def functions():
+    """The names in the tables of src/sql/func_*.c, as a paragraph for doc/jobs.md."""
+    keys = {key for f in sorted((ROOT / "src/sql").glob("func_*.c")) for key in re.findall(r'\{"([^"(]+)\(', f.read_text(encoding="utf-8"))}
+    names = sorted(k for k in keys | {"concat", "now", "transaction_timestamp"} if k[0].isalpha())
+    lines = [""]
+    for name in names:
+        if len(lines[-1]) + len(name) > 118:
+            lines.append("")
+        lines[-1] += f"`{name}`, "
+    listed = "\n".join(line.rstrip() for line in lines).rstrip(",")
+    return f"Functions: {listed}. Operators: those of numbers, text, dates and times, and comparisons."
+
+
+def jobs_document():
+    text = (ROOT / JOBS).read_text(encoding="utf-8")
+    return re.sub(r"(<!-- functions:[^>]*-->\n).*?(<!-- end -->)", lambda m: m[1] + functions() + "\n" + m[2], text, flags=re.S).encode()
+
+
 def main(check):
     program = printer()
     stale = 0
-    for name, options in DOCUMENTS.items():
-        text = subprocess.run([str(program), *options], check=True, capture_output=True).stdout
+    texts = {name: subprocess.run([str(program), *options], check=True, capture_output=True).stdout for name, options in DOCUMENTS.items()}
+    texts[JOBS] = jobs_document()
+    for name, text in texts.items():
         path = ROOT / name
         if check:
             if not path.exists() or path.read_bytes() != text:
-                print(f"{name} is not what the settings table says; run tools/docs.py")
+                print(f"{name} is not what the program's tables say; run tools/docs.py")
                 stale += 1
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
