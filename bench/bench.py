@@ -9,7 +9,7 @@ Kafka, Debezium and Flink (peers.py) under the same loads too, in rows that begi
 Two private servers: the source, and the target on another instance. Every backlog is written once, while two replication slots hold it;
 first pg_recvlogical drains it to /dev/null (the limit), then walmill, whose connector was stopped meanwhile. A drain ends when the
 backlog's last commit is confirmed durable: for pg_recvlogical --endpos, for walmill the durable LSN (the job's position,
-with tables) of its REST API, polled every 2 ms.
+with tables) of its REST API, polled every 10 ms.
 """
 import json
 import os
@@ -158,9 +158,9 @@ def drain(w, source, db, name, rows, call, target=None):
     before, t = cpu_s(w.pid), time.monotonic()
     w.must("PUT", "connect", f"/connectors/{name}/resume")
     if job:
-        wait_for(lambda: lsn(w.job(job)["position"]) > lsn(end), f"job {job} at {end}", 180)
+        wait_for(lambda: lsn(w.job(job)["position"]) > lsn(end), f"job {job} at {end}", 180, 0.01)
     else:
-        wait_for(lambda: lsn(w.connector(name)["durable_lsn"]) > lsn(end), f"connector {name} at {end}", 180)
+        wait_for(lambda: lsn(w.connector(name)["durable_lsn"]) > lsn(end), f"connector {name} at {end}", 180, 0.01)
     got = {"s": time.monotonic() - t, "cpu": cpu_s(w.pid) - before, "rss": peak_mb(w.pid)}
     sender = int(pg.one("SELECT active_pid FROM pg_replication_slots WHERE active"))
     got |= {"sender": cpu_s(sender), "sink": cpu_s(sink) - sink_cpu if sink else 0}

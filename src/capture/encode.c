@@ -209,7 +209,11 @@ static void put_added(
 			buf_putv(b, f->constant);
 		break;
 	case ADDED_OP:
-		buf_printf(b, quote ? "\"%c\"" : "%c", op);
+		if (quote)
+			buf_putc(b, '"');
+		buf_putc(b, (char)op);
+		if (quote)
+			buf_putc(b, '"');
 		break;
 	case ADDED_TS_MS:
 		buf_i64(b, o->now_us / 1000);
