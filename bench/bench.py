@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """walmill beside the limit that PostgreSQL sets, in one run on one machine; `make bench` calls it.
 
-Usage: bench/bench.py [PART...]         parts: capture, tables, latency, snapshot, start, kafka (all)
+Usage: bench/bench.py [PART...]         parts: capture, tables, latency, snapshot, start, rest, kafka (all)
 Environment: BENCH_ROWS (300000) rows of a backlog, BENCH_SECONDS (8) of each latency load, RESULTS=FILE also writes the report there,
 BENCH_ROUNDS (3) of each load of Kafka clients, BENCH_DIR where the clusters and the log go for the time of the run (/var/tmp); PEERS=1 runs
 Kafka, Debezium and Flink (peers.py) under the same loads too, in rows that begin with "peers:", and Kafka beside its own clients' figures.
@@ -22,13 +22,14 @@ import threading
 import time
 
 import peers
+import rest as faces
 from broker import kafka
 from machine import PG_BIN, ROOT, WALMILL, Cluster, Failed, Walmill, cpu_s, lsn, peak_mb, reset_peak, wait_for
 
 ROWS = int(os.environ.get("BENCH_ROWS", "300000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
 HOT, PROBES = 10_000, 64
-PARTS = ("capture", "tables", "latency", "snapshot", "start", "kafka")
+PARTS = ("capture", "tables", "latency", "snapshot", "start", "rest", "kafka")
 SCHEMA = ("demo/schema.sql", "bench/load.sql")
 
 
@@ -409,6 +410,12 @@ def start(bench):
     must_be_equal(w)
     pg.close()
     w.stop()
+
+
+# ---- the faces ----
+
+def rest(bench):
+    faces.rest(bench, create_connector, SECONDS)
 
 
 # ---- the peers ----

@@ -117,12 +117,14 @@ int app_intervention_delete(struct app *a, int64_t id, struct err *err)
 
 /* ---- lists ---- */
 
+/* NULLS LAST only where there are nulls: an index read backwards has them first and would not be used. */
 static const struct {
 	const char *name, *sql;
-} sorts[] = {{"id", "i.id"}, {"reference", "i.reference"}, {"title", "i.title"}, {"status", "i.status"},
-	{"assignmentMode", "i.assignment_mode"}, {"plannedAt", "i.planned_at"}, {"startedAt", "i.started_at"},
-	{"completedAt", "i.completed_at"}, {"validatedAt", "i.validated_at"}, {"createdAt", "i.created_at"}, {"updatedAt", "i.updated_at"},
-	{"technician", "u.full_name"}};
+	bool nulls;
+} sorts[] = {{"id", "i.id", false}, {"reference", "i.reference", false}, {"title", "i.title", false}, {"status", "i.status", false},
+	{"assignmentMode", "i.assignment_mode", false}, {"plannedAt", "i.planned_at", false}, {"startedAt", "i.started_at", true},
+	{"completedAt", "i.completed_at", true}, {"validatedAt", "i.validated_at", true}, {"createdAt", "i.created_at", false},
+	{"updatedAt", "i.updated_at", false}, {"technician", "u.full_name", true}};
 
 static void put_sort(struct buf *sql, struct view sort, struct app_faults *faults)
 {
@@ -133,7 +135,7 @@ static void put_sort(struct buf *sql, struct view sort, struct app_faults *fault
 
 	for (i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++)
 		if (view_is(name, sorts[i].name) && (view_is(way, "asc") || view_is(way, "desc"))) {
-			buf_printf(sql, "%s %.*s NULLS LAST, ", sorts[i].sql, (int)way.len, (const char *)way.ptr);
+			buf_printf(sql, "%s %.*s%s, ", sorts[i].sql, (int)way.len, (const char *)way.ptr, sorts[i].nulls ? " NULLS LAST" : "");
 			return;
 		}
 	app_fault(faults, "sort", "is the name of a member, with ,asc or ,desc behind it");
