@@ -222,9 +222,12 @@ void pg_close(struct pg_conn *c)
 	mem_free(c);
 }
 
-void pg_set_deadline(struct pg_conn *c, int64_t timeout_ms)
+int64_t pg_set_deadline(struct pg_conn *c, int64_t timeout_ms)
 {
+	int64_t was = c->timeout_ms;
+
 	c->timeout_ms = timeout_ms;
+	return was;
 }
 
 int pg_server_version(const struct pg_conn *c)

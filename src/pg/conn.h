@@ -44,7 +44,7 @@ int pg_connect(const struct pg_params *p, enum pg_conn_kind kind, const char *na
 void pg_close(struct pg_conn *c);
 
 /* For every statement from here on; 0 = none. Default 60 s. ERR_TIMEOUT when it passes. */
-void pg_set_deadline(struct pg_conn *c, int64_t timeout_ms);
+int64_t pg_set_deadline(struct pg_conn *c, int64_t timeout_ms); /* the one before */
 
 int pg_server_version(const struct pg_conn *c);  /* 150018 */
 bool pg_is_broken(const struct pg_conn *c);      /* the connection is gone; only pg_close is left */
@@ -92,13 +92,13 @@ int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err 
 
 /*
  * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded,
- * else the first error, and *ret_index (may be NULL) is the number of the statement that failed, from 0. The text of parameters must live
- * until finish. Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
+ * else the first error, and *ret_index is the number of the statement that failed, from 0; *ret_affected is how many rows INSERT, UPDATE and
+ * DELETE have touched in all. Both may be NULL. The text of parameters must live until finish. Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
  */
 int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
 int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;
 int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const char *const *params, struct err *err) WM_MUST_USE;
-int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err) WM_MUST_USE;
+int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, uint64_t *ret_affected, struct err *err) WM_MUST_USE;
 
 /* ---- COPY TO STDOUT ---- */
 

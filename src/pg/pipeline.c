@@ -1,6 +1,8 @@
 /* Prepared statements and pipelines; see conn.h. Source: PostgreSQL documentation, libpq, "Pipeline Mode". */
 #include "pg/conn.h"
 
+#include <stdlib.h>
+
 #include "base/io.h"
 #include "pg/conn_internal.h"
 
@@ -58,7 +60,7 @@ int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const
 	return push_out(c, err);
 }
 
-int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err)
+int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, uint64_t *ret_affected, struct err *err)
 {
 	int64_t deadline = deadline_of(c);
 	unsigned index = 0;
@@ -66,6 +68,8 @@ int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err)
 	PGresult *res;
 	int rc = 0;
 
+	if (ret_affected)
+		*ret_affected = 0;
 	if (!PQpipelineSync(c->pq))
 		return pg_result_error(c, NULL, err);
 	while (!synced) {
@@ -83,6 +87,9 @@ int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, struct err *err)
 			synced = true;
 			break;
 		case PGRES_COMMAND_OK:
+			if (ret_affected)
+				*ret_affected += strtoull(PQcmdTuples(res), NULL, 10);
+			break;
 		case PGRES_TUPLES_OK:
 		case PGRES_PIPELINE_ABORTED:
 			break;

@@ -251,11 +251,13 @@ static int run_chunk(struct sink *s, const char *name, uint32_t n, struct err *e
 	return rc;
 }
 
-/* All changed rows of a statement (deletes or upserts), or all result rows. */
-static int queue_rows(struct sink *s, struct flow *f, uint32_t st, bool deletes, bool all, uint64_t *rows, struct err *err)
+/* The rows of a statement as parameters of its prepared one: 'd' deletes and 'u' upserts of what changed, or all rows: 'a' as upserts, 'n'
+ * into the temporary table. */
+static int queue_rows(struct sink *s, struct flow *f, uint32_t st, char verb, uint64_t *rows, struct err *err)
 {
 	struct value_env env = {.zone = tz_utc(), .zones = NULL};
 	const struct target *t = &s->targets[st];
+	bool deletes = verb == 'd', all = verb == 'a' || verb == 'n';
 	uint32_t width = deletes ? t->nkey : t->st->ncolumns, i, n = 0;
 	struct flow_cursor c = {0};
 	struct flow_change ch;
@@ -264,7 +266,7 @@ static int queue_rows(struct sink *s, struct flow *f, uint32_t st, bool deletes,
 	char name[16];
 	int rc = -1;
 
-	snprintf(name, sizeof(name), "%c%u", deletes ? 'd' : 'u', st);
+	snprintf(name, sizeof(name), "%c%u", verb == 'a' ? 'u' : verb, st);
 	while (all ? flow_next_result(f, st, &c, &ch) : flow_next_change(f, st, &c, &ch)) {
 		/* without a key there is nothing that an insert could conflict with: the one row is deleted first */
 		if ((ch.row == NULL) != deletes && !(deletes && t->nkey == 0))
@@ -273,7 +275,7 @@ static int queue_rows(struct sink *s, struct flow *f, uint32_t st, bool deletes,
 			put_element(&s->columns_text[i], deletes ? &ch.key[i] : &ch.row[i], &env, &text);
 			bytes += text.len;
 		}
-		(*rows)++;
+		*(verb == 'n' ? &s->staged_rows : rows) += 1;
 		if (++n < CHUNK_ROWS && bytes < CHUNK_BYTES)
 			continue;
 		if (run_chunk(s, name, width, err))
@@ -294,6 +296,20 @@ out:
 
 /* ---- transactions ---- */
 
+static int replace_rows(struct sink *s, struct flow *f, uint32_t i, uint64_t *rows, struct err *err)
+{
+	struct buf sql = BUF_INIT(4096);
+	int rc;
+
+	if (s->targets[i].staged)
+		return queue_rows(s, f, i, 'n', rows, err) || replace_queue(s, i, err) ? -1 : 0;
+	buf_puts(&sql, "DELETE FROM ");
+	target_put_name(&sql, &s->targets[i]);
+	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
+	buf_release(&sql);
+	return rc || queue_rows(s, f, i, 'a', rows, err) ? -1 : 0;
+}
+
 static int write_all(
 	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *rows, struct err *err)
 {
@@ -304,23 +320,9 @@ static int write_all(
 	if (pg_pipeline_sql(s->conn, "BEGIN", err) || (durable && pg_pipeline_sql(s->conn, "SET LOCAL synchronous_commit = on", err)) ||
 	    queue_position(s, to, &a, err))
 		goto out;
-	for (i = 0; i < s->job->nstatements; i++) {
-		struct buf sql = BUF_INIT(4096);
-
-		if (replace) {
-			buf_puts(&sql, "DELETE FROM ");
-			target_put_name(&sql, &s->targets[i]);
-			rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
-			buf_release(&sql);
-			if (rc)
-				goto out;
-			rc = -1;
-		} else if (queue_rows(s, f, i, true, false, rows, err)) {
+	for (i = 0; i < s->job->nstatements; i++)
+		if (replace ? replace_rows(s, f, i, rows, err) : queue_rows(s, f, i, 'd', rows, err) || queue_rows(s, f, i, 'u', rows, err))
 			goto out;
-		}
-		if (queue_rows(s, f, i, false, replace, rows, err))
-			goto out;
-	}
 	rc = pg_pipeline_sql(s->conn, "COMMIT", err);
 out:
 	arena_release(&a);
@@ -331,18 +333,21 @@ static int transaction(
 	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, bool replace, uint64_t *ret_rows, struct err *err)
 {
 	unsigned index = 0;
-	uint64_t rows = 0;
+	uint64_t affected = 0;
 	int rc;
 
 	if (pg_pipeline_begin(s->conn, err))
 		return -1;
-	rc = write_all(s, f, to, durable, replace, &rows, err);
+	*ret_rows = 0;
+	rc = write_all(s, f, to, durable, replace, ret_rows, err);
 	if (rc == 0)
-		rc = pg_pipeline_finish(s->conn, &index, err);
+		rc = pg_pipeline_finish(s->conn, &index, &affected, err);
 	if (rc == 0) {
 		s->position = *to;
 		s->position.exists = true;
-		*ret_rows = rows;
+		/* of a replacement the server counts: rows that go, rows that come, and all of them where they come to be compared */
+		if (replace)
+			*ret_rows = affected - s->staged_rows;
 		return 0;
 	}
 	if (strcmp(err->sqlstate, "22012") == 0 && index == (durable ? 2u : 1u))
@@ -366,7 +371,14 @@ int sink_write(struct sink *s, struct flow *f, const struct sink_position *to, b
 
 int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err)
 {
-	return transaction(s, f, to, true, true, ret_rows, err);
+	/* comparing sorts both sides: no fixed time is enough for every table; a peer that is gone is noticed all the same (tcp_user_timeout) */
+	int64_t timeout_ms = pg_set_deadline(s->conn, 0);
+	int rc = replace_begin(s, err) || transaction(s, f, to, true, true, ret_rows, err) ? -1 : 0;
+
+	replace_end(s);
+	if (s->conn)
+		pg_set_deadline(s->conn, timeout_ms);
+	return rc;
 }
 
 int sink_target_rows(struct sink *s, uint32_t statement, uint64_t *ret, struct err *err)

@@ -1,4 +1,4 @@
-/* The inside of a sink, shared by sink.c (connection, position, writing) and target.c (what the target tables are). */
+/* The inside of a sink, shared by sink.c (connection, position, writing), target.c (what the target tables are) and replace.c (all rows). */
 #ifndef WALMILL_SINK_SINK_INT_H
 #define WALMILL_SINK_SINK_INT_H
 
@@ -15,6 +15,7 @@ struct target {
 	struct view quoted;              /* "schema"."name" */
 	uint32_t *key, nkey;             /* result columns that make the key */
 	struct view defaults;            /* ", "c" = DEFAULT" for the columns that the INSERT does not name */
+	bool staged;                     /* replace.c: its new rows go into a temporary table first */
 };
 
 struct sink {
@@ -30,11 +31,21 @@ struct sink {
 	struct sink_position position;   /* as it stands in the target */
 	struct buf *columns_text;        /* array literals being built */
 	uint32_t ncolumns_text;
+	uint64_t staged_rows;            /* that went into temporary tables, of this replacement */
 };
 
 /* target.c: reads the catalog, fills s->targets and s->keys. */
 int targets_load(struct sink *s, struct err *err);
 int targets_prepare(struct sink *s, struct err *err);
 void target_put_name(struct buf *b, const struct target *t);
+void target_put_columns(struct buf *b, const struct target *t); /* ("a", "b") */
+/* The columns and SELECT over the parameters' arrays: what follows INSERT INTO name. */
+void target_put_rows(struct buf *b, const struct target *t);
+
+/* replace.c. begin chooses the targets whose rows are compared (staged), outside of a transaction; their new rows are run as statement nI
+ * and followed by replace_queue, all in a pipeline; end takes away what begin made. */
+int replace_begin(struct sink *s, struct err *err);
+int replace_queue(struct sink *s, uint32_t i, struct err *err);
+void replace_end(struct sink *s);
 
 #endif

@@ -262,19 +262,24 @@ static void put_delete(struct buf *b, const struct target *t)
 	buf_puts(b, "))");
 }
 
-static void put_upsert(struct buf *b, const struct target *t)
+void target_put_columns(struct buf *b, const struct target *t)
 {
-	bool any = t->defaults.len > 0;
-	uint32_t i, k;
+	uint32_t i;
 
-	buf_puts(b, "INSERT INTO ");
-	target_put_name(b, t);
 	buf_puts(b, " (");
 	for (i = 0; i < t->st->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
 		pg_put_ident(b, t->columns[i]);
 	}
-	buf_puts(b, ") SELECT ");
+	buf_putc(b, ')');
+}
+
+void target_put_rows(struct buf *b, const struct target *t)
+{
+	uint32_t i;
+
+	target_put_columns(b, t);
+	buf_puts(b, " SELECT ");
 	for (i = 0; i < t->st->ncolumns; i++) {
 		buf_puts(b, i ? ", " : "");
 		if (t->st->is_write_time[i])
@@ -284,6 +289,16 @@ static void put_upsert(struct buf *b, const struct target *t)
 	}
 	buf_puts(b, " FROM ");
 	put_unnest(b, t, NULL, t->st->ncolumns);
+}
+
+static void put_upsert(struct buf *b, const struct target *t)
+{
+	bool any = t->defaults.len > 0;
+	uint32_t i, k;
+
+	buf_puts(b, "INSERT INTO ");
+	target_put_name(b, t);
+	target_put_rows(b, t);
 	if (t->nkey == 0)
 		return;
 	buf_puts(b, " ON CONFLICT (");

@@ -288,15 +288,9 @@ def the_console_shows_what_runs(w):
 def refresh(w):
     started = w.call("POST", "/api/dashboard/refresh", 202)
     assert w.headers["Location"] == "/api/dashboard/refreshes/" + started["id"]
-    until(
-    lambda: w.call(
-        "GET",
-        w.headers["Location"] if False else "/api/dashboard/refreshes/" +
-        started["id"],
-        200)["state"] != "RUNNING",
-        "refresh",
-         90)
-    return w.call("GET", "/api/dashboard/refreshes/" + started["id"], 200)
+    at = w.headers["Location"]
+    until(lambda: w.call("GET", at, 200)["state"] != "RUNNING", "refresh", 90)
+    return w.call("GET", at, 200)
 
 
 def a_refresh_repairs_what_was_damaged(w):

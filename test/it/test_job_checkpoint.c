@@ -436,7 +436,7 @@ static void a_target_that_lost_commits_in_a_crash_gets_them_again(void **state)
 	PGresult *r;
 	struct job *j;
 	lsn_t before, after;
-	unsigned round;
+	unsigned round, lost = 0;
 
 	must(pgtemp_start(&target, &options, &err), &err);
 	world_start(&w, workload_schema, WORKLOAD_TABLES);
@@ -452,7 +452,10 @@ static void a_target_that_lost_commits_in_a_crash_gets_them_again(void **state)
 	world_connect(&w);
 	j = again(&by_note);
 	world_wait_job(&w, j, JOB_RUNNING);
-	for (round = 0; round < 3; round++) {
+	/* the WAL writer comes by every ten seconds at least, and may do so between write and crash: then nothing was lost */
+	for (round = 0; lost < 3; round++) {
+		if (round == 10)
+			fail_msg("the target lost something in %u of %u crashes only", lost, round);
 		/* no checkpoint of the job's makes durable what is to be lost */
 		set_interval(j, 20000);
 		wait_for_checkpoint(j);
@@ -469,8 +472,7 @@ static void a_target_that_lost_commits_in_a_crash_gets_them_again(void **state)
 		PQclear(r);
 		wait_for_session(t);
 		PQfinish(t);
-		if (after >= before)
-			fail_msg("the target lost nothing: it is at " LSN_FORMAT ", the job was at " LSN_FORMAT, LSN_ARGS(after), LSN_ARGS(before));
+		lost += after < before;
 		workload_wait(&l, j, workload_mark(&l));
 		world_verify(&w, j);
 	}
