@@ -92,8 +92,9 @@ int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err 
 
 /*
  * Between begin and finish, statements are queued and go to the server together. finish waits for all of them: 0 when every one succeeded,
- * else the first error, and *ret_index is the number of the statement that failed, from 0; *ret_affected is how many rows INSERT, UPDATE and
- * DELETE have touched in all. Both may be NULL. The text of parameters must live until finish. Over the queue's own BEGIN and COMMIT the whole is one transaction; if it failed, roll back.
+ * else the first error, and *ret_index is the number of the statement that failed, from 0; *ret_affected is how many rows INSERT, UPDATE
+ * and DELETE have touched in all. Both may be NULL. The text of parameters must live until finish. Over the queue's own BEGIN and COMMIT
+ * the whole is one transaction; if it failed, roll back.
  */
 int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
 int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;
