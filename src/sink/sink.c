@@ -371,7 +371,7 @@ int sink_write(struct sink *s, struct flow *f, const struct sink_position *to, b
 
 int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err)
 {
-	/* comparing sorts both sides: no fixed time is enough for every table; a peer that is gone is noticed all the same (tcp_user_timeout) */
+	/* comparing sorts both sides: no fixed time is enough for every table, and a peer that is gone is noticed by tcp_user_timeout */
 	int64_t timeout_ms = pg_set_deadline(s->conn, 0);
 	int rc = replace_begin(s, err) || transaction(s, f, to, true, true, ret_rows, err) ? -1 : 0;
 
