@@ -253,6 +253,7 @@ void connector_free(struct connector *c)
 	buf_release(&c->position_bytes);
 	arena_release(&c->position_arena);
 	arena_release(&c->session);
+	arena_release(&c->members_arena);
 	arena_release(&c->schemas);
 	mem_free(c->tables);
 	mem_free(c->known);

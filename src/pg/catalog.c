@@ -466,3 +466,43 @@ int pg_publication_facts(struct pg_conn *c, struct arena *a, struct view name, s
 	pg_result_free(r);
 	return 0;
 }
+
+int pg_publication_members(
+	struct pg_conn *c, struct arena *a, struct view name, int server_version, struct pg_membership *ret, struct err *err)
+{
+	/* a partition is published as part of what it belongs to */
+	static const char sql[] =
+		"SELECT p.oid, p.xmin, p.pubowner, m.relid, m.by, m.filtered, p.pubinsert::int + p.pubupdate::int * 2 + p.pubdelete::int * 4 + "
+		"p.pubtruncate::int * 8 + p.pubviaroot::int * 16 FROM pg_catalog.pg_publication p LEFT JOIN LATERAL ("
+		"SELECT DISTINCT t.relid, m.by, m.filtered FROM ("
+		"SELECT r.prrelid, r.oid, %s FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid"
+		"%s) m(root, by, filtered) CROSS JOIN LATERAL "
+		"(SELECT m.root UNION SELECT x.relid FROM pg_catalog.pg_partition_tree(m.root) x) t(relid) "
+		"JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind = 'r' AND c.relpersistence = 'p' "
+		"UNION ALL SELECT c.oid, 0, false FROM pg_catalog.pg_class c WHERE p.puballtables AND c.relkind = 'r' AND c.relpersistence = 'p' "
+		"AND c.oid >= 16384) m ON true WHERE p.pubname = $1 ORDER BY m.relid, m.by";
+	const char *param = arena_str(a, name), *text;
+	bool has_filters = server_version >= 150000;
+	struct pg_result *r;
+	unsigned i;
+
+	text = arena_printf(a, sql, has_filters ? "r.prqual IS NOT NULL OR r.prattrs IS NOT NULL" : "false",
+		has_filters ? " UNION ALL SELECT c.oid, n.oid, false FROM pg_catalog.pg_publication_namespace n JOIN pg_catalog.pg_class c ON "
+			      "c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.relkind IN ('r', 'p')"
+			    : "");
+	if (pg_query(c, text, 1, &param, &r, err))
+		return -1;
+	*ret = (struct pg_membership){.publication = 0};
+	if (pg_rows(r)) {
+		ret->publication = (uint32_t)pg_int(r, 0, 0);
+		ret->xmin = (uint32_t)pg_int(r, 0, 1);
+		ret->owner = (uint32_t)pg_int(r, 0, 2);
+		ret->publishes = (uint8_t)pg_int(r, 0, 6);
+		ret->nmembers = pg_null(r, 0, 3) ? 0 : pg_rows(r);
+	}
+	ret->members = arena_zalloc(a, (ret->nmembers + 1) * sizeof(*ret->members));
+	for (i = 0; i < ret->nmembers; i++)
+		ret->members[i] = (struct pg_member){(uint32_t)pg_int(r, i, 3), (uint32_t)pg_int(r, i, 4), pg_bool(r, i, 5)};
+	pg_result_free(r);
+	return 0;
+}

@@ -1,0 +1,432 @@
+/*
+ * What becomes of a connector whose source is changed by hand while it is stopped, or under it: tables that are taken out of the
+ * publication and put back. Never a silent gap; and when the hint is followed, the tables of jobs are exact again.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "lab.h"
+#include "stream/log_out.h"
+#include "world.h"
+
+#define TABLES "CREATE TABLE t (id bigserial PRIMARY KEY, n int); CREATE TABLE t2 (id bigserial PRIMARY KEY, n int)"
+#define BY_HAND ",\"publication.autocreate.mode\":\"disabled\""
+
+enum { WAIT_US = 30000000, LOOK_US = 20000 };
+
+static struct pgtemp *server;
+
+/* ---- publications: helpers ---- */
+
+/* A connector that has captured a row of each table and is stopped; `more` as in lab.h. */
+static struct lab *stopped_lab(const char *name, const char *more)
+{
+	struct lab *l = lab_new(server, name, TABLES);
+
+	l->more = more;
+	if (more)
+		lab_sql(l, "CREATE PUBLICATION %s FOR TABLE t, t2", name);
+	lab_witness(l);
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "INSERT INTO t(n) VALUES (1); INSERT INTO t2(n) VALUES (1)");
+	lab_caught_up(l);
+	lab_stop(l);
+	return l;
+}
+
+/* FAILED with that error, each time that it is tried, and nothing published that was not before. */
+static void expect_gap(struct lab *l, const char *text, const char *hint)
+{
+	unsigned records = memlog_records(l->log, NULL);
+	struct err err;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		lab_start(l);
+		lab_wait_state(l, CONNECTOR_FAILED, &err);
+		lab_expect(&err, text, hint);
+		lab_expect(&err, text, "jobs follow it");
+		assert_non_null(strstr(err.detail, "Changes are captured up to about "));
+		assert_int_equal(memlog_records(l->log, NULL), records);
+		lab_stop(l);
+	}
+}
+
+static char *warnings(struct lab *l)
+{
+	struct connector_status s;
+	char *text;
+
+	connector_status(l->connector, &s);
+	text = strdup(buf_cstr(&s.warnings));
+	buf_release(&s.warnings);
+	return text;
+}
+
+static void expect_going_on(struct lab *l)
+{
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "INSERT INTO t(n) VALUES (8)");
+	lab_caught_up(l);
+	lab_compare(l);
+}
+
+/* ---- publications: while stopped ---- */
+
+static void a_table_taken_out_and_put_back_while_stopped_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = stopped_lab("back", BY_HAND);
+
+	lab_sql(l, "ALTER PUBLICATION back DROP TABLE t");
+	lab_sql(l, "INSERT INTO t(n) VALUES (2)");
+	lab_sql(l, "ALTER PUBLICATION back ADD TABLE t");
+	lab_sql(l, "INSERT INTO t(n) VALUES (3)");
+	expect_gap(l, "table \"public.t\" was taken out of publication \"back\" and put back", "DELETE /connectors/back/offsets");
+	lab_free(l);
+}
+
+static void a_table_that_is_not_published_any_more_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = stopped_lab("gone", BY_HAND);
+
+	lab_sql(l, "ALTER PUBLICATION gone DROP TABLE t2");
+	lab_sql(l, "INSERT INTO t2(n) VALUES (2)");
+	expect_gap(l, "table \"public.t2\" is not in publication \"gone\" any more",
+		"Run ALTER PUBLICATION \"gone\" ADD TABLE \"public\".\"t2\";");
+	lab_free(l);
+}
+
+/* The connector itself would have put it back. */
+static void a_filtered_publication_does_not_hide_the_gap(void **state)
+{
+	struct lab *l = stopped_lab("hidden", NULL);
+	char *left;
+
+	lab_sql(l, "ALTER PUBLICATION hidden SET TABLE t2");
+	lab_sql(l, "INSERT INTO t(n) VALUES (2)");
+	expect_gap(l, "table \"public.t\" is not in publication \"hidden\" any more", "Stop the connector, reset its offsets");
+	left = lab_value(l, "SELECT string_agg(tablename, ',') FROM pg_publication_tables WHERE pubname = 'hidden'");
+	assert_string_equal(left, "t2");
+	free(left);
+	lab_free(l);
+}
+
+static void all_tables_taken_out_are_named(void **state)
+{
+	struct lab *l = stopped_lab("pair", BY_HAND);
+	struct err err;
+
+	lab_sql(l, "ALTER PUBLICATION pair DROP TABLE t, t2");
+	lab_sql(l, "ALTER PUBLICATION pair ADD TABLE t, t2");
+	expect_gap(l, "table \"public.t\" was taken out", "reset its offsets");
+	lab_start(l);
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	assert_non_null(strstr(err.detail, "The same goes for \"public.t2\""));
+	lab_free(l);
+}
+
+static void a_filter_that_came_and_went_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = stopped_lab("sieve", BY_HAND);
+	char *version = lab_value(l, "SELECT current_setting('server_version_num')::int >= 150000");
+
+	if (strcmp(version, "t") == 0) {
+		lab_sql(l, "ALTER PUBLICATION sieve SET TABLE t WHERE (id > 100), t2");
+		lab_sql(l, "INSERT INTO t(n) VALUES (2)");
+		lab_sql(l, "ALTER PUBLICATION sieve SET TABLE t, t2");
+		expect_gap(l, "table \"public.t\" was taken out of publication \"sieve\" and put back, or its filter was changed",
+			"reset its offsets");
+	}
+	free(version);
+	lab_free(l);
+}
+
+static void a_publication_that_did_not_publish_all_for_a_time_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = stopped_lab("less", NULL);
+
+	lab_sql(l, "ALTER PUBLICATION less SET (publish = 'insert')");
+	lab_sql(l, "UPDATE t SET n = 2");
+	lab_sql(l, "ALTER PUBLICATION less SET (publish = 'insert, update, delete, truncate')");
+	expect_gap(l, "publication \"less\" was altered", "reset its offsets");
+	lab_free(l);
+}
+
+static void another_owner_and_the_same_tables_again_are_no_gap(void **state)
+{
+	struct lab *l = stopped_lab("owned", BY_HAND);
+	char *said;
+
+	lab_sql(l, "CREATE ROLE shopkeeper SUPERUSER");
+	lab_sql(l, "ALTER PUBLICATION owned OWNER TO shopkeeper");
+	lab_sql(l, "ALTER PUBLICATION owned SET TABLE t2, t");
+	lab_sql(l, "INSERT INTO t(n) VALUES (2)");
+	expect_going_on(l);
+	said = warnings(l);
+	assert_non_null(strstr(said, "Publication \"owned\" was renamed or has another owner"));
+	free(said);
+	/* what was taken as it was is what is compared with from now on */
+	lab_stop(l);
+	expect_going_on(l);
+	said = warnings(l);
+	assert_null(strstr(said, "another owner"));
+	free(said);
+	lab_sql(l, "ALTER PUBLICATION owned OWNER TO postgres; DROP ROLE shopkeeper");
+	lab_free(l);
+}
+
+/* Rows that are written meanwhile make the server refuse, so there is no gap to fear once the name is back. */
+static void a_publication_that_was_renamed_is_waited_for(void **state)
+{
+	struct lab *l = stopped_lab("renamed", BY_HAND);
+	char *said;
+
+	lab_sql(l, "ALTER PUBLICATION renamed RENAME TO elsewhere");
+	lab_start(l);
+	lab_wait_state(l, CONNECTOR_FAILED, NULL);
+	lab_stop(l);
+	lab_sql(l, "ALTER PUBLICATION elsewhere RENAME TO renamed");
+	expect_going_on(l);
+	said = warnings(l);
+	assert_non_null(strstr(said, "Publication \"renamed\" was renamed"));
+	free(said);
+	lab_stop(l);
+	/* that it was renamed once excuses nothing later */
+	lab_sql(l, "ALTER PUBLICATION renamed SET (publish = 'insert')");
+	lab_sql(l, "ALTER PUBLICATION renamed SET (publish = 'insert, update, delete, truncate')");
+	expect_gap(l, "publication \"renamed\" was altered", "reset its offsets");
+	lab_free(l);
+}
+
+static void new_and_dropped_tables_are_no_gap(void **state)
+{
+	struct lab *l = stopped_lab("fresh", NULL);
+
+	/* the connector adds it, and its changes are captured from then on */
+	lab_sql(l, "CREATE TABLE t3 (id bigserial PRIMARY KEY, n int); INSERT INTO t3(n) VALUES (1); DROP TABLE t2");
+	expect_going_on(l);
+	lab_sql(l, "INSERT INTO t3(n) VALUES (2)");
+	lab_caught_up(l);
+	assert_int_equal(memlog_records(l->log, "fresh.public.t3"), 1);
+	lab_stop(l);
+	/* from then on it is as any other */
+	lab_sql(l, "ALTER PUBLICATION fresh DROP TABLE t3");
+	lab_sql(l, "ALTER PUBLICATION fresh ADD TABLE t3");
+	expect_gap(l, "table \"public.t3\" was taken out", "reset its offsets");
+	lab_free(l);
+}
+
+static void of_all_tables_none_is_missed(void **state)
+{
+	struct lab *l = lab_new(server, "every", TABLES);
+
+	l->more = ",\"publication.autocreate.mode\":\"all_tables\"";
+	lab_witness(l);
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "INSERT INTO t(n) VALUES (1)");
+	lab_caught_up(l);
+	lab_stop(l);
+	lab_sql(l, "CREATE TABLE t3 (id bigserial PRIMARY KEY, n int); INSERT INTO t3(n) VALUES (1); DROP TABLE t2");
+	expect_going_on(l);
+	assert_int_equal(memlog_records(l->log, "every.public.t3"), 1);
+	lab_free(l);
+}
+
+/* As versions before left it: what is there now is where the comparing begins. */
+static void a_log_that_kept_nothing_is_taken_up_without_complaint(void **state)
+{
+	struct lab *l = stopped_lab("older", BY_HAND);
+
+	memlog_forget_kept(l->log);
+	lab_sql(l, "ALTER PUBLICATION older DROP TABLE t");
+	lab_sql(l, "ALTER PUBLICATION older ADD TABLE t");
+	expect_going_on(l);
+	lab_stop(l);
+	lab_sql(l, "ALTER PUBLICATION older DROP TABLE t");
+	lab_sql(l, "ALTER PUBLICATION older ADD TABLE t");
+	expect_gap(l, "table \"public.t\" was taken out", "reset its offsets");
+	lab_free(l);
+}
+
+/* ---- publications: while streaming ---- */
+
+static void a_table_taken_out_under_a_running_connector_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = stopped_lab("under", BY_HAND);
+	struct err err;
+
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "ALTER PUBLICATION under DROP TABLE t");
+	lab_sql(l, "INSERT INTO t(n) VALUES (2)");
+	lab_sql(l, "ALTER PUBLICATION under ADD TABLE t");
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "table \"public.t\" was taken out of publication \"under\" and put back", "reset its offsets");
+	lab_free(l);
+}
+
+static unsigned kept_units(struct lab *l)
+{
+	struct arena a = ARENA_INIT;
+	unsigned i, n = 0;
+
+	for (i = 0; i < memlog_units(l->log); i++) {
+		struct unit_payload p;
+
+		memlog_unit(l->log, i, &a, &p);
+		n += p.kind == UNIT_KEPT;
+	}
+	arena_release(&a);
+	return n;
+}
+
+static void a_table_added_under_a_running_connector_is_compared_from_then_on(void **state)
+{
+	struct lab *l = stopped_lab("added", BY_HAND);
+	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
+
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "CREATE TABLE t3 (id bigserial PRIMARY KEY, n int); ALTER PUBLICATION added ADD TABLE t3; INSERT INTO t3(n) VALUES (1)");
+	lab_caught_up(l);
+	assert_int_equal(memlog_records(l->log, "added.public.t3"), 1);
+	while (kept_units(l) < 2) {
+		uint64_t seen = wake_seen(&l->wake);
+
+		assert_true(io_monotonic_us(io_system()) < deadline);
+		wake_wait(&l->wake, seen, LOOK_US);
+	}
+	lab_stop(l);
+	lab_sql(l, "ALTER PUBLICATION added DROP TABLE t3");
+	expect_gap(l, "table \"public.t3\" is not in publication \"added\" any more", "ADD TABLE \"public\".\"t3\"");
+	lab_free(l);
+}
+
+/* ---- jobs ---- */
+
+static struct world w;
+
+/* What DELETE /connectors/app/offsets does. */
+static void begin_anew(void)
+{
+	struct err err = ERR_INIT;
+
+	world_disconnect(&w);
+	if (log_out_forget(w.log, view_str("app"), &err))
+		fail_msg("%s", err.text);
+	world_connect(&w);
+}
+
+static struct job *world_with_job(void)
+{
+	struct job *j;
+
+	world_start(&w,
+		"CREATE TABLE t (id int PRIMARY KEY, n int); CREATE SCHEMA kept; CREATE TABLE kept.t (id int PRIMARY KEY, n int); "
+		"INSERT INTO t SELECT g, g FROM generate_series(1, 10) g", "public.t");
+	world_connect(&w);
+	j = world_job(&w, "copy", "INSERT INTO kept.t SELECT id, n FROM public.t;");
+	world_sql(&w, "UPDATE t SET n = n + 1 WHERE id < 4; DELETE FROM t WHERE id = 5");
+	world_wait_connector(&w, world_lsn(&w));
+	world_verify(&w, j);
+	return j;
+}
+
+static void wait_failed(struct err *ret)
+{
+	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
+	struct connector_status s;
+
+	for (;;) {
+		uint64_t seen = wake_seen(&w.wake);
+
+		connector_status(w.connector, &s);
+		buf_release(&s.warnings);
+		if (s.state == CONNECTOR_FAILED)
+			break;
+		if (io_monotonic_us(io_system()) > deadline)
+			fail_msg("connector is at %s: %s", connector_step_name(s.step), s.error.text);
+		wake_wait(&w.wake, seen, LOOK_US);
+	}
+	*ret = s.error;
+}
+
+/* The log and the note in it, over a restart; and the way out. */
+static void tables_of_jobs_are_exact_once_the_hint_is_followed(void **state)
+{
+	struct job *j = world_with_job();
+	struct err err;
+
+	job_free(j);
+	world_disconnect(&w);
+	world_sql(&w, "ALTER PUBLICATION app DROP TABLE t");
+	world_sql(&w, "UPDATE t SET n = 100 WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (20, 20)");
+	world_sql(&w, "ALTER PUBLICATION app ADD TABLE t");
+	world_sql(&w, "UPDATE t SET n = 200 WHERE id = 3");
+	world_close_log(&w);
+	world_open_log(&w);
+	world_connect(&w);
+	wait_failed(&err);
+	lab_expect(&err, "table \"public.t\" was taken out of publication \"app\" and put back", "DELETE /connectors/app/offsets");
+	begin_anew();
+	j = world_job(&w, "copy", "INSERT INTO kept.t SELECT id, n FROM public.t;");
+	world_sql(&w, "UPDATE t SET n = 300 WHERE id = 4");
+	world_wait_connector(&w, world_lsn(&w));
+	world_verify(&w, j);
+	/* and a restart finds nothing to complain of */
+	world_disconnect(&w);
+	world_sql(&w, "UPDATE t SET n = 400 WHERE id = 4");
+	world_connect(&w);
+	world_wait_connector(&w, world_lsn(&w));
+	world_verify(&w, j);
+	job_free(j);
+	world_stop(&w);
+}
+
+static int start(void **state)
+{
+	struct pgtemp_options options = {.tcp = true};
+	struct err err = ERR_INIT;
+
+	if (pgtemp_start(&server, &options, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return -1;
+}
+
+static int stop(void **state)
+{
+	pgtemp_stop(server);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_table_taken_out_and_put_back_while_stopped_is_a_failure_that_says_so),
+		cmocka_unit_test(a_table_that_is_not_published_any_more_is_a_failure_that_says_so),
+		cmocka_unit_test(a_filtered_publication_does_not_hide_the_gap),
+		cmocka_unit_test(all_tables_taken_out_are_named),
+		cmocka_unit_test(a_filter_that_came_and_went_is_a_failure_that_says_so),
+		cmocka_unit_test(a_publication_that_did_not_publish_all_for_a_time_is_a_failure_that_says_so),
+		cmocka_unit_test(another_owner_and_the_same_tables_again_are_no_gap),
+		cmocka_unit_test(a_publication_that_was_renamed_is_waited_for),
+		cmocka_unit_test(new_and_dropped_tables_are_no_gap),
+		cmocka_unit_test(of_all_tables_none_is_missed),
+		cmocka_unit_test(a_log_that_kept_nothing_is_taken_up_without_complaint),
+		cmocka_unit_test(a_table_taken_out_under_a_running_connector_is_a_failure_that_says_so),
+		cmocka_unit_test(a_table_added_under_a_running_connector_is_compared_from_then_on),
+		cmocka_unit_test(tables_of_jobs_are_exact_once_the_hint_is_followed),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
