@@ -262,6 +262,22 @@ static int slot_lost(const struct connector *c, struct err *err, const char *wha
 	return lost_hint(err);
 }
 
+/* The server removed WAL that the slot needed. The slot stays behind, of no use to anybody, until it is dropped. */
+static int slot_overrun(const struct connector *c, struct err *err)
+{
+	struct view name = c->config->slot;
+	char before[200];
+
+	slot_lost(c, err, "has lost WAL that it needed: it was over max_slot_wal_keep_size");
+	if (c->have_position)
+		err_detail(err, "max_slot_wal_keep_size is %lld MB. Changes are captured up to " LSN_FORMAT "; later ones cannot be had any more.",
+			(long long)c->server.max_slot_wal_keep_mb, LSN_ARGS(c->position.end_lsn));
+	snprintf(before, sizeof(before), "Run SELECT pg_drop_replication_slot('%.*s'); on the source. ", (int)name.len, (const char *)name.ptr);
+	if (!c->have_position)
+		return err_hint(err, "%sThen restart the connector: it makes another one.", before);
+	return connector_hint_reset(c, err, before);
+}
+
 static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err)
 {
 	struct view name = c->config->slot;
@@ -277,7 +293,7 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 		return err_hint(err, "Set slot.name to one that is not taken, or drop that slot.");
 	}
 	if (view_is(slot->wal_status, "lost"))
-		return slot_lost(c, err, "has lost WAL that it needed: it was over max_slot_wal_keep_size");
+		return slot_overrun(c, err);
 	if (slot->active) {
 		err_set(err, ERR_BUSY, "replication slot \"%.*s\" is active for PID %d", (int)name.len, (const char *)name.ptr, slot->active_pid);
 		return err_hint(err, "Another reader has it. walmill tries again; end that reader if it should not be there.");

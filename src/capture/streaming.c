@@ -206,7 +206,7 @@ static int watch_source(struct streaming *s, int64_t now, struct err *err)
 	rc = pg_slot_facts(c->plain, &a, c->config->slot, &slot, err);
 	if (rc == 0) {
 		struct connector_slot seen = {.seen_us = io_now_us(c->io), .restart = slot.restart_lsn, .confirmed = slot.confirmed_lsn,
-			.retained_bytes = slot.retained_bytes};
+			.retained_bytes = slot.retained_bytes, .keep_mb = c->server.max_slot_wal_keep_mb};
 
 		snprintf(seen.wal_status, sizeof(seen.wal_status), "%.*s", (int)slot.wal_status.len, (const char *)slot.wal_status.ptr);
 		lock_take(&c->lock);

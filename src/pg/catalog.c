@@ -390,30 +390,51 @@ out:
 
 /* ---- slots and publications ---- */
 
+#define SLOT_SQL \
+	"SELECT plugin, database, temporary, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, ''), " \
+	"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), " \
+	"restart_lsn), 0)::bigint END, slot_name FROM pg_catalog.pg_replication_slots "
+
+static void read_slot(struct pg_result *r, unsigned row, struct arena *a, struct pg_slot *ret)
+{
+	*ret = (struct pg_slot){.exists = true};
+	ret->plugin = text_in(a, r, row, 0);
+	ret->database = text_in(a, r, row, 1);
+	ret->temporary = pg_bool(r, row, 2);
+	ret->active = pg_bool(r, row, 3);
+	ret->active_pid = (int)pg_int(r, row, 4);
+	lsn_parse(pg_value(r, row, 5), &ret->restart_lsn);
+	lsn_parse(pg_value(r, row, 6), &ret->confirmed_lsn);
+	ret->wal_status = text_in(a, r, row, 7);
+	ret->retained_bytes = pg_int(r, row, 8);
+	ret->name = text_in(a, r, row, 9);
+}
+
 int pg_slot_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_slot *ret, struct err *err)
 {
-	static const char sql[] =
-		"SELECT plugin, database, temporary, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, ''), "
-		"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), "
-		"restart_lsn), 0)::bigint END "
-		"FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
 	const char *param = arena_str(a, name);
 	struct pg_result *r;
 
-	if (pg_query(c, sql, 1, &param, &r, err))
+	if (pg_query(c, SLOT_SQL "WHERE slot_name = $1", 1, &param, &r, err))
 		return -1;
-	*ret = (struct pg_slot){.exists = pg_rows(r) == 1};
-	if (ret->exists) {
-		ret->plugin = text_in(a, r, 0, 0);
-		ret->database = text_in(a, r, 0, 1);
-		ret->temporary = pg_bool(r, 0, 2);
-		ret->active = pg_bool(r, 0, 3);
-		ret->active_pid = (int)pg_int(r, 0, 4);
-		lsn_parse(pg_value(r, 0, 5), &ret->restart_lsn);
-		lsn_parse(pg_value(r, 0, 6), &ret->confirmed_lsn);
-		ret->wal_status = text_in(a, r, 0, 7);
-		ret->retained_bytes = pg_int(r, 0, 8);
-	}
+	*ret = (struct pg_slot){.exists = false};
+	if (pg_rows(r) == 1)
+		read_slot(r, 0, a, ret);
+	pg_result_free(r);
+	return 0;
+}
+
+int pg_list_slots(struct pg_conn *c, struct arena *a, struct pg_slot **ret, uint32_t *ret_n, struct err *err)
+{
+	struct pg_result *r;
+	unsigned i;
+
+	if (pg_query(c, SLOT_SQL "WHERE database = pg_catalog.current_database() ORDER BY slot_name", 0, NULL, &r, err))
+		return -1;
+	*ret_n = pg_rows(r);
+	*ret = arena_zalloc(a, (*ret_n + 1) * sizeof(**ret));
+	for (i = 0; i < *ret_n; i++)
+		read_slot(r, i, a, &(*ret)[i]);
 	pg_result_free(r);
 	return 0;
 }

@@ -59,6 +59,7 @@ int pg_constant_default(struct pg_conn *c, struct arena *a, const struct column 
 
 struct pg_slot {
 	bool exists;
+	struct view name;
 	bool temporary, active;
 	int active_pid;
 	struct view plugin, database, wal_status; /* wal_status: reserved, extended, unreserved, lost, or "" */
@@ -67,6 +68,8 @@ struct pg_slot {
 };
 
 int pg_slot_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_slot *ret, struct err *err) WM_MUST_USE;
+/* Those of the database that is connected to, by name. */
+int pg_list_slots(struct pg_conn *c, struct arena *a, struct pg_slot **ret, uint32_t *ret_n, struct err *err) WM_MUST_USE;
 int pg_slot_drop(struct pg_conn *c, struct view name, struct err *err) WM_MUST_USE;
 
 struct pg_publication {

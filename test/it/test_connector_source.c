@@ -392,6 +392,114 @@ static void tables_of_jobs_are_exact_once_the_hint_is_followed(void **state)
 	world_stop(&w);
 }
 
+/* ---- slots ---- */
+
+/* Other people's WAL: a segment is begun whether the last one is full or not. */
+#define WRITE_WAL "CREATE TABLE IF NOT EXISTS other (x text); INSERT INTO other VALUES ('x'); SELECT pg_switch_wal()"
+
+static void world_lose_slot(void)
+{
+	unsigned i;
+	char *is;
+
+	world_sql(&w, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
+	world_sql(&w, "SELECT pg_reload_conf()");
+	for (i = 0;; i++) {
+		world_sql(&w, "%s", WRITE_WAL);
+		world_sql(&w, "CHECKPOINT");
+		is = world_value(&w, "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'app'");
+		if (strcmp(is, "lost") == 0)
+			break;
+		free(is);
+		assert_true(i < 100);
+	}
+	free(is);
+}
+
+static void a_slot_that_lost_its_wal_is_a_failure_that_says_how_to_begin_anew(void **state)
+{
+	struct job *j = world_with_job();
+	struct log_marks before, after;
+	struct log_topic topic;
+	struct err err;
+	uint32_t part;
+
+	assert_true(log_topic_find(w.log, view_str("app.public.t"), &topic) && log_part_find(w.log, topic.id, 0, &part));
+	world_disconnect(&w);
+	world_sql(&w, "UPDATE t SET n = 100 WHERE id = 1; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (20, 20)");
+	world_lose_slot();
+	log_marks(w.log, &part, 1, &before, NULL);
+	world_connect(&w);
+	wait_failed(&err);
+	lab_expect(&err, "replication slot \"app\" has lost WAL that it needed: it was over max_slot_wal_keep_size",
+		"Run SELECT pg_drop_replication_slot('app'); on the source. Stop the connector, reset its offsets");
+	assert_non_null(strstr(err.detail, "max_slot_wal_keep_size is 1 MB. Changes are captured up to "));
+	log_marks(w.log, &part, 1, &after, NULL);
+	assert_true(before.high == after.high && before.start == after.start && before.high > 0);
+	/* the slot is in the way of a connector that begins, too, which says so */
+	begin_anew();
+	wait_failed(&err);
+	lab_expect(&err, "replication slot \"app\" has lost WAL", "Run SELECT pg_drop_replication_slot('app'); on the source. Then restart");
+	world_sql(&w, "SELECT pg_drop_replication_slot('app')");
+	begin_anew();
+	world_wait_connector(&w, world_lsn(&w));
+	world_sql(&w, "UPDATE t SET n = 300 WHERE id = 4");
+	world_wait_connector(&w, world_lsn(&w));
+	world_verify(&w, j);
+	job_free(j);
+	world_stop(&w);
+}
+
+static void wait_warning(struct lab *l, const char *text)
+{
+	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
+
+	for (;;) {
+		uint64_t seen = wake_seen(&l->wake);
+		char *said = warnings(l);
+		bool found = strstr(said, text);
+
+		if (!found && io_monotonic_us(io_system()) > deadline)
+			fail_msg("\"%s\" is not in: %s", text, said);
+		free(said);
+		if (found)
+			return;
+		wake_wait(&l->wake, seen, LOOK_US);
+	}
+}
+
+static void a_slot_in_danger_is_warned_of_and_its_loss_under_way_is_told(void **state)
+{
+	struct pgtemp_options options = {.tcp = true, .conf = "max_wal_size = '32MB'\nmin_wal_size = '32MB'"};
+	struct err err = ERR_INIT;
+	struct pgtemp *own;
+	struct lab *l;
+	unsigned records;
+	int i;
+
+	if (pgtemp_start(&own, &options, &err))
+		fail_msg("%s", err.text);
+	l = lab_new(own, "danger", TABLES);
+	lab_start(l);
+	lab_sql(l, "INSERT INTO t(n) VALUES (1)");
+	lab_caught_up(l);
+	/* what is not durable is not confirmed, so the slot stays where it is */
+	memlog_hold(l->log, true);
+	records = memlog_records(l->log, NULL);
+	for (i = 0; i < 8; i++)
+		lab_sql(l, "%s", WRITE_WAL);
+	wait_warning(l, "MB of WAL for replication slot \"danger\", more than max_wal_size, and will until its disk is full.");
+	lab_sql(l, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
+	lab_sql(l, "SELECT pg_reload_conf()");
+	wait_warning(l, "Replication slot \"danger\" is about to be lost: ");
+	lab_sql(l, "CHECKPOINT");
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "replication slot \"danger\" has lost WAL that it needed", "pg_drop_replication_slot('danger')");
+	assert_int_equal(memlog_records(l->log, NULL), records);
+	lab_free(l);
+	pgtemp_stop(own);
+}
+
 static int start(void **state)
 {
 	struct pgtemp_options options = {.tcp = true};
@@ -426,6 +534,8 @@ int main(void)
 		cmocka_unit_test(a_table_taken_out_under_a_running_connector_is_a_failure_that_says_so),
 		cmocka_unit_test(a_table_added_under_a_running_connector_is_compared_from_then_on),
 		cmocka_unit_test(tables_of_jobs_are_exact_once_the_hint_is_followed),
+		cmocka_unit_test(a_slot_that_lost_its_wal_is_a_failure_that_says_how_to_begin_anew),
+		cmocka_unit_test(a_slot_in_danger_is_warned_of_and_its_loss_under_way_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
