@@ -1,5 +1,5 @@
 /*
- * Whether what is published now was published all along. The connector's thread.
+ * Whether what is published now was published all along, and the slot is the one that was read. The connector's thread.
  *
  * pgoutput asks the catalog as it was when a row was written (seen on 15.18): rows that are written while their table is out of the
  * publication, or does not pass its filter, are left out of the stream without a word, also when the table has been put back long before
@@ -11,9 +11,19 @@
  * While a publication is not there under its name, the server refuses to decode rows, so one that was renamed and is back has lost nothing
  * by that. But its xmin is another, as after a change of what it publishes: whether it was missed when somebody looked (xmin 0) tells.
  *
- * Kept bytes: u8 format = 1, u8 publishes; uvarint publication, xmin, owner, n; n times uvarint table, by.
+ * A server that was put back to an older state, on the same timeline, has a slot that stands further back than it was seen to stand: its
+ * restart position is on its disk before it means anything, so it never goes back, whatever crashes (the confirmed one may). That tells
+ * also when the server has since written beyond the log's position. What is kept is the look before the last, which is on that disk by
+ * now, or where the slot stands when nobody reads it.
+ *
+ * Kept bytes: u8 format = 1, u8 publishes; uvarint publication, xmin, owner, slot's restart position, n; n times uvarint table, by.
  */
 #include "capture/connector_internal.h"
+
+struct kept {
+	struct pg_membership members;
+	lsn_t restart;
+};
 
 enum { KEPT_FORMAT = 1, KEPT_MAX = 64 << 20, NAMES_MAX = 600 };
 
@@ -61,16 +71,17 @@ static uint32_t load_u32(struct reader *r)
 	return (uint32_t)v;
 }
 
-/* ret->publication is 0 when nothing is kept that this incarnation of the connector wrote. */
-static int load_kept(struct connector *c, struct arena *a, struct pg_membership *ret, struct err *err)
+/* members.publication is 0 when nothing is kept that this incarnation of the connector wrote. */
+static int load_kept(struct connector *c, struct arena *a, struct kept *kept, struct err *err)
 {
+	struct pg_membership *ret = &kept->members;
 	struct buf b = BUF_INIT(KEPT_MAX);
 	struct unit_payload p = {0};
 	struct reader r;
 	uint32_t i;
 	int rc;
 
-	*ret = (struct pg_membership){0};
+	*kept = (struct kept){.restart = 0};
 	rc = c->out->ops->kept(c->out, &b, err);
 	if (rc == 0 && b.len)
 		rc = unit_payload_load(arena_view(a, buf_view(&b)), a, &p, err);
@@ -84,6 +95,7 @@ static int load_kept(struct connector *c, struct arena *a, struct pg_membership 
 	ret->publication = load_u32(&r);
 	ret->xmin = load_u32(&r);
 	ret->owner = load_u32(&r);
+	kept->restart = reader_uvarint(&r);
 	ret->nmembers = load_u32(&r);
 	if (ret->nmembers > reader_left(&r) / 2)
 		r.bad = true;
@@ -98,7 +110,7 @@ static int load_kept(struct connector *c, struct arena *a, struct pg_membership 
 	return 0;
 }
 
-static void store(struct buf *b, const struct pg_membership *m)
+static void store(struct buf *b, const struct pg_membership *m, lsn_t restart)
 {
 	uint32_t i;
 
@@ -107,6 +119,7 @@ static void store(struct buf *b, const struct pg_membership *m)
 	buf_uvarint(b, m->publication);
 	buf_uvarint(b, m->xmin);
 	buf_uvarint(b, m->owner);
+	buf_uvarint(b, restart);
 	buf_uvarint(b, m->nmembers);
 	for (i = 0; i < m->nmembers; i++) {
 		buf_uvarint(b, m->members[i].table);
@@ -142,7 +155,7 @@ static int write_kept(struct connector *c, const struct pg_membership *m, struct
 	struct buf b = BUF_INIT(KEPT_MAX);
 	int rc;
 
-	store(&b, m);
+	store(&b, m, c->slot_restart);
 	payload_begin(&c->payload);
 	c->payload.unit.kept = buf_view(&b);
 	rc = c->out->ops->begin(c->out, err);
@@ -156,7 +169,8 @@ static int write_kept(struct connector *c, const struct pg_membership *m, struct
 int membership_keep(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	struct pg_membership was, now = c->members;
+	struct pg_membership now = c->members;
+	struct kept was;
 	const struct pg_table_ref *t;
 	uint32_t i;
 	int rc;
@@ -177,7 +191,7 @@ int membership_keep(struct connector *c, const struct pg_table_ref *tables, uint
 				(int)t->name.len, (const char *)t->name.ptr);
 	}
 	rc = load_kept(c, &a, &was, err);
-	if (rc == 0 && !same(&was, &now))
+	if (rc == 0 && (!same(&was.members, &now) || was.restart != c->slot_restart))
 		rc = write_kept(c, &now, err);
 	arena_release(&a);
 	return rc;
@@ -186,12 +200,12 @@ int membership_keep(struct connector *c, const struct pg_table_ref *tables, uint
 int membership_missed(struct connector *c, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	struct pg_membership was;
+	struct kept was;
 	int rc = load_kept(c, &a, &was, err);
 
-	if (rc == 0 && was.publication && was.xmin) {
-		was.xmin = 0;
-		rc = write_kept(c, &was, err);
+	if (rc == 0 && was.members.publication && was.members.xmin) {
+		was.members.xmin = 0;
+		rc = write_kept(c, &was.members, err);
 	}
 	arena_release(&a);
 	return rc;
@@ -297,27 +311,64 @@ static int compare(struct connector *c, const struct pg_membership *was, const s
 int membership_check(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	struct pg_membership was, now;
+	struct pg_membership now;
+	struct kept was;
 	int rc = -1;
 
 	if (load_kept(c, &a, &was, err) == 0 && look(c, &a, &now, err) == 0)
-		rc = compare(c, &was, &now, tables, n, err);
+		rc = compare(c, &was.members, &now, tables, n, err);
 	arena_release(&a);
 	return rc;
 }
 
-int membership_watch(struct connector *c, struct err *err)
+int membership_check_slot(struct connector *c, const struct pg_slot *slot, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct kept was;
+	struct view name = c->config->slot;
+	int rc = load_kept(c, &a, &was, err);
+
+	arena_release(&a);
+	c->slot_restart = slot->restart_lsn;
+	if (rc || slot->restart_lsn >= was.restart)
+		return rc;
+	err_set(err, ERR_LOST, "replication slot \"%.*s\" stands before where it stood already: at " LSN_FORMAT ", it was at " LSN_FORMAT,
+		(int)name.len, (const char *)name.ptr, LSN_ARGS(slot->restart_lsn), LSN_ARGS(was.restart));
+	err_detail(err,
+		"The server was put back to an older state, from a backup or a copy of its data directory. The log has changes up to " LSN_FORMAT
+		" of what it was before.",
+		LSN_ARGS(c->position.end_lsn));
+	return connector_hint_reset(c, err, "");
+}
+
+/* Only the slot has moved on. */
+static int keep_restart(struct connector *c, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct kept was;
+	int rc = load_kept(c, &a, &was, err);
+
+	if (rc == 0 && was.members.publication && was.restart < c->slot_restart)
+		rc = write_kept(c, &was.members, err);
+	arena_release(&a);
+	return rc;
+}
+
+int membership_watch(struct connector *c, lsn_t restart, struct err *err)
 {
 	struct arena a = ARENA_INIT, listed = ARENA_INIT;
 	struct pg_table_ref *tables;
 	struct pg_membership now;
 	uint32_t n, all;
+	bool moved = restart > c->slot_restart;
 	int rc = look(c, &a, &now, err);
 
+	if (moved)
+		c->slot_restart = restart;
 	/* one that is gone the server itself tells of, at the next row */
 	if (rc || now.publication == 0 || same(&c->members, &now)) {
 		arena_release(&a);
-		return rc;
+		return rc == 0 && moved ? keep_restart(c, err) : rc;
 	}
 	rc = connector_wanted_tables(c, &listed, &tables, &n, &all, err);
 	if (rc == 0)

@@ -45,6 +45,10 @@ static int check_server(struct connector *c, struct err *err)
 			(const char *)s->database.ptr, (int)s->encoding.len, (const char *)s->encoding.ptr);
 		return err_hint(err, "Capture works on UTF8 databases only, as Debezium's does.");
 	}
+	if (s->in_recovery) {
+		err_set(err, ERR_BUSY, "the server is a standby or being restored: it is in recovery");
+		return err_hint(err, "Connect to the primary. walmill tries again, should this server be promoted.");
+	}
 	if (!s->may_replicate) {
 		err_set(err, ERR_PERMISSION, "role \"%.*s\" may not replicate", (int)s->user.len, (const char *)s->user.ptr);
 		return err_hint(err, "Run ALTER ROLE \"%.*s\" REPLICATION; as a superuser.", (int)s->user.len, (const char *)s->user.ptr);
@@ -262,6 +266,15 @@ static int slot_lost(const struct connector *c, struct err *err, const char *wha
 	return lost_hint(err);
 }
 
+static int slot_gone(const struct connector *c, struct err *err)
+{
+	slot_lost(c, err, "does not exist any more");
+	if (c->position.timeline != c->identity.timeline)
+		err_detail(err, "The server is on timeline %u, the log on %u: a standby that was promoted does not have the slots of its primary.",
+			c->identity.timeline, c->position.timeline);
+	return -1;
+}
+
 /* The server removed WAL that the slot needed. The slot stays behind, of no use to anybody, until it is dropped. */
 static int slot_overrun(const struct connector *c, struct err *err)
 {
@@ -285,7 +298,7 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 	if (pg_slot_facts(c->plain, &c->session, name, slot, err))
 		return -1;
 	if (!slot->exists)
-		return c->have_position ? slot_lost(c, err, "does not exist any more") : 0;
+		return c->have_position ? slot_gone(c, err) : 0;
 	if (!view_is(slot->plugin, "pgoutput") || !view_eq(slot->database, c->database)) {
 		err_set(err, ERR_INVALID, "replication slot \"%.*s\" is of plugin \"%.*s\" and database \"%.*s\"", (int)name.len,
 			(const char *)name.ptr, (int)slot->plugin.len, (const char *)slot->plugin.ptr, (int)slot->database.len,
@@ -303,7 +316,8 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 		return err_detail(err, "Its confirmed position is " LSN_FORMAT ", the log ends at " LSN_FORMAT ".", LSN_ARGS(slot->confirmed_lsn),
 				  LSN_ARGS(c->position.end_lsn));
 	}
-	return 0;
+	c->slot_restart = 0;
+	return c->have_position ? membership_check_slot(c, slot, err) : 0;
 }
 
 /* ---- the session ---- */

@@ -198,6 +198,7 @@ static int watch_source(struct streaming *s, int64_t now, struct err *err)
 	struct connector *c = s->c;
 	struct arena a = ARENA_INIT;
 	struct pg_slot slot;
+	lsn_t before = c->status.slot.restart; /* nobody else writes it */
 	int rc = 0;
 
 	if (now < s->watch_due_us || s->in_transaction)
@@ -214,7 +215,7 @@ static int watch_source(struct streaming *s, int64_t now, struct err *err)
 		lock_drop(&c->lock);
 	}
 	arena_release(&a);
-	return rc || membership_watch(c, err) ? -1 : 0;
+	return rc || membership_watch(c, before, err) ? -1 : 0;
 }
 
 /* What is due by the clock, between messages. */

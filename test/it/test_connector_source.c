@@ -1,6 +1,7 @@
 /*
- * What becomes of a connector whose source is changed by hand while it is stopped, or under it: tables that are taken out of the
- * publication and put back. Never a silent gap; and when the hint is followed, the tables of jobs are exact again.
+ * What becomes of a connector whose source is changed while it is stopped, or under it: tables that are taken out of the publication and
+ * put back, slots that lose their WAL, standbys that are promoted, servers that are put back to an older state. Never a silent gap; and
+ * when the hint is followed, the tables of jobs are exact again.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -266,24 +267,36 @@ static void a_table_taken_out_under_a_running_connector_is_a_failure_that_says_s
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
-	lab_sql(l, "ALTER PUBLICATION under DROP TABLE t");
-	lab_sql(l, "INSERT INTO t(n) VALUES (2)");
-	lab_sql(l, "ALTER PUBLICATION under ADD TABLE t");
+	/* in one transaction, so that no look falls between */
+	lab_sql(l, "ALTER PUBLICATION under DROP TABLE t; INSERT INTO t(n) VALUES (2); ALTER PUBLICATION under ADD TABLE t");
 	lab_wait_state(l, CONNECTOR_FAILED, &err);
 	lab_expect(&err, "table \"public.t\" was taken out of publication \"under\" and put back", "reset its offsets");
 	lab_free(l);
 }
 
-static unsigned kept_units(struct lab *l)
+/* The last UNIT_KEPT, whose form is in membership.c: how many tables are in it, and the slot's restart position. */
+static uint64_t kept(struct lab *l, lsn_t *ret_restart)
 {
 	struct arena a = ARENA_INIT;
-	unsigned i, n = 0;
+	uint64_t n = 0;
+	unsigned i;
 
+	*ret_restart = 0;
 	for (i = 0; i < memlog_units(l->log); i++) {
 		struct unit_payload p;
+		struct reader r;
 
 		memlog_unit(l->log, i, &a, &p);
-		n += p.kind == UNIT_KEPT;
+		if (p.kind != UNIT_KEPT)
+			continue;
+		r = reader_of(p.kept);
+		assert_int_equal(reader_u8(&r), 1);
+		reader_u8(&r);
+		reader_uvarint(&r);
+		reader_uvarint(&r);
+		reader_uvarint(&r);
+		*ret_restart = reader_uvarint(&r);
+		n = reader_uvarint(&r);
 	}
 	arena_release(&a);
 	return n;
@@ -293,13 +306,14 @@ static void a_table_added_under_a_running_connector_is_compared_from_then_on(voi
 {
 	struct lab *l = stopped_lab("added", BY_HAND);
 	int64_t deadline = io_monotonic_us(io_system()) + WAIT_US;
+	lsn_t restart;
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
 	lab_sql(l, "CREATE TABLE t3 (id bigserial PRIMARY KEY, n int); ALTER PUBLICATION added ADD TABLE t3; INSERT INTO t3(n) VALUES (1)");
 	lab_caught_up(l);
 	assert_int_equal(memlog_records(l->log, "added.public.t3"), 1);
-	while (kept_units(l) < 2) {
+	while (kept(l, &restart) < 3) {
 		uint64_t seen = wake_seen(&l->wake);
 
 		assert_true(io_monotonic_us(io_system()) < deadline);
@@ -500,6 +514,225 @@ static void a_slot_in_danger_is_warned_of_and_its_loss_under_way_is_told(void **
 	pgtemp_stop(own);
 }
 
+/* ---- another past ---- */
+
+static struct lab *own_lab(const char *name)
+{
+	struct pgtemp_options options = {.tcp = true};
+	struct err err = ERR_INIT;
+	struct pgtemp *own;
+	struct lab *l;
+
+	if (pgtemp_start(&own, &options, &err))
+		fail_msg("%s", err.text);
+	l = lab_new(own, name, TABLES);
+	lab_witness(l);
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	lab_sql(l, "INSERT INTO t(n) VALUES (1)");
+	lab_caught_up(l);
+	return l;
+}
+
+/* Of a connector that is not on the server of l->sql. */
+static void end_connector(struct lab *l)
+{
+	connector_free(l->connector);
+	l->connector = NULL;
+}
+
+static void on(struct pgtemp *p, const char *sql)
+{
+	struct err err = ERR_INIT;
+
+	if (pgtemp_exec(p, sql, &err))
+		fail_msg("%s", err.text);
+}
+
+static void boot(struct pgtemp *p)
+{
+	struct err err = ERR_INIT;
+
+	if (pgtemp_boot(p, &err))
+		fail_msg("%s", err.text);
+}
+
+static void end_lab(struct lab *l, struct pgtemp *own)
+{
+	lab_free(l);
+	pgtemp_stop(own);
+}
+
+static void a_standby_is_waited_for_and_once_promoted_does_not_have_the_slot(void **state)
+{
+	struct lab *l = own_lab("promoted");
+	struct pgtemp *primary = l->server, *standby;
+	struct err err = ERR_INIT;
+	unsigned records;
+
+	lab_stop(l);
+	records = memlog_records(l->log, NULL);
+	if (pgtemp_start_standby(&standby, primary, &err))
+		fail_msg("%s", err.text);
+	l->server = standby;
+	lab_start(l);
+	lab_wait_step(l, STEP_WAITING, &err);
+	lab_expect(&err, "it is in recovery", "Connect to the primary");
+	on(standby, "SELECT pg_promote()");
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "replication slot \"promoted\" does not exist any more", "create it again");
+	assert_non_null(strstr(err.detail, "The server is on timeline 2, the log on 1"));
+	assert_int_equal(memlog_records(l->log, NULL), records);
+	end_connector(l);
+	pgtemp_stop(standby);
+	l->server = primary;
+	expect_going_on(l);
+	end_lab(l, primary);
+}
+
+static void a_standby_promoted_behind_the_log_is_a_failure_that_says_so(void **state)
+{
+	struct lab *l = own_lab("behind");
+	struct pgtemp *primary = l->server, *standby;
+	struct err err = ERR_INIT;
+	unsigned records;
+
+	if (pgtemp_start_standby(&standby, primary, &err))
+		fail_msg("%s", err.text);
+	pgtemp_shutdown(standby);
+	lab_sql(l, "INSERT INTO t(n) VALUES (2)"); /* which it will never see */
+	lab_caught_up(l);
+	lab_stop(l);
+	records = memlog_records(l->log, NULL);
+	pgtemp_shutdown(primary);
+	boot(standby);
+	on(standby, "SELECT pg_promote()");
+	l->server = standby;
+	lab_start(l);
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "the server left timeline 1 at ", "create it again");
+	assert_non_null(strstr(err.text, "the log has changes up to"));
+	assert_int_equal(memlog_records(l->log, NULL), records);
+	end_connector(l);
+	pgtemp_stop(standby);
+	l->server = primary;
+	boot(primary);
+	lab_reconnect(l);
+	expect_going_on(l);
+	end_lab(l, primary);
+}
+
+/* Until the connector has kept where the slot is now: it looks twice, and the slot moves when the server has noted what runs. */
+static void slot_moves_on(struct lab *l)
+{
+	char *from = lab_value(l, "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '%s'", l->name);
+	int64_t deadline = io_monotonic_us(io_system()) + 2 * WAIT_US;
+	char *moved = NULL;
+	lsn_t old, restart;
+
+	for (;;) {
+		free(moved);
+		lab_sql(l, "INSERT INTO t(n) VALUES (3)");
+		lab_sql(l, "CHECKPOINT");
+		lab_caught_up(l);
+		moved = lab_value(l, "SELECT restart_lsn > '%s' FROM pg_replication_slots WHERE slot_name = '%s'", from, l->name);
+		if (strcmp(moved, "t") == 0)
+			break;
+		assert_true(io_monotonic_us(io_system()) < deadline);
+	}
+	assert_true(lsn_parse(view_str(from), &old));
+	free(moved);
+	free(from);
+	while (kept(l, &restart), restart <= old) {
+		uint64_t seen = wake_seen(&l->wake);
+
+		assert_true(io_monotonic_us(io_system()) < deadline);
+		wake_wait(&l->wake, seen, LOOK_US);
+	}
+}
+
+static void an_older_copy_of_the_server_is_a_failure_also_once_it_has_outgrown_the_log(void **state)
+{
+	struct lab *l = own_lab("older_copy");
+	struct pgtemp *own = l->server;
+	struct err err = ERR_INIT;
+	unsigned records, i;
+
+	lab_stop(l);
+	pgtemp_shutdown(own);
+	if (pgtemp_save(own, &err))
+		fail_msg("%s", err.text);
+	boot(own);
+	lab_reconnect(l);
+	lab_start(l);
+	lab_wait_step(l, STEP_STREAMING, NULL);
+	slot_moves_on(l);
+	lab_stop(l);
+	records = memlog_records(l->log, NULL);
+	pgtemp_shutdown(own);
+	if (pgtemp_swap(own, &err))
+		fail_msg("%s", err.text);
+	boot(own);
+	lab_reconnect(l);
+	lab_start(l);
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "the server's WAL ends at ", "create it again");
+	lab_stop(l);
+	for (i = 0; i < 3; i++)
+		lab_sql(l, "INSERT INTO t(n) VALUES (99); SELECT pg_switch_wal()");
+	assert_true(lab_lsn(l, "pg_current_wal_flush_lsn()") > memlog_position(l->log));
+	lab_start(l);
+	lab_wait_state(l, CONNECTOR_FAILED, &err);
+	lab_expect(&err, "replication slot \"older_copy\" stands before where it stood already", "reset its offsets");
+	assert_int_equal(memlog_records(l->log, NULL), records);
+	lab_stop(l);
+	/* and the right one again */
+	pgtemp_shutdown(own);
+	if (pgtemp_swap(own, &err))
+		fail_msg("%s", err.text);
+	boot(own);
+	lab_reconnect(l);
+	expect_going_on(l);
+	end_lab(l, own);
+}
+
+static void tables_of_jobs_are_those_of_the_server_that_was_put_back(void **state)
+{
+	struct job *j = world_with_job();
+	struct err err = ERR_INIT;
+	char dsn[256];
+
+	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=app", pgtemp_port(w.server));
+	job_free(j);
+	world_disconnect(&w);
+	pgtemp_shutdown(w.server);
+	if (pgtemp_save(w.server, &err))
+		fail_msg("%s", err.text);
+	boot(w.server);
+	PQfinish(w.sql);
+	w.sql = PQconnectdb(dsn);
+	world_connect(&w);
+	world_sql(&w, "UPDATE t SET n = 100; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (20, 20)");
+	world_wait_connector(&w, world_lsn(&w));
+	world_disconnect(&w);
+	pgtemp_shutdown(w.server);
+	if (pgtemp_swap(w.server, &err))
+		fail_msg("%s", err.text);
+	boot(w.server);
+	PQfinish(w.sql);
+	w.sql = PQconnectdb(dsn);
+	world_connect(&w);
+	wait_failed(&err);
+	lab_expect(&err, "the server's WAL ends at ", "create it again");
+	begin_anew();
+	j = world_job(&w, "copy", "INSERT INTO kept.t SELECT id, n FROM public.t;");
+	world_sql(&w, "UPDATE t SET n = 300 WHERE id = 4");
+	world_wait_connector(&w, world_lsn(&w));
+	world_verify(&w, j);
+	job_free(j);
+	world_stop(&w);
+}
+
 static int start(void **state)
 {
 	struct pgtemp_options options = {.tcp = true};
@@ -536,6 +769,10 @@ int main(void)
 		cmocka_unit_test(tables_of_jobs_are_exact_once_the_hint_is_followed),
 		cmocka_unit_test(a_slot_that_lost_its_wal_is_a_failure_that_says_how_to_begin_anew),
 		cmocka_unit_test(a_slot_in_danger_is_warned_of_and_its_loss_under_way_is_told),
+		cmocka_unit_test(a_standby_is_waited_for_and_once_promoted_does_not_have_the_slot),
+		cmocka_unit_test(a_standby_promoted_behind_the_log_is_a_failure_that_says_so),
+		cmocka_unit_test(an_older_copy_of_the_server_is_a_failure_also_once_it_has_outgrown_the_log),
+		cmocka_unit_test(tables_of_jobs_are_those_of_the_server_that_was_put_back),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
