@@ -5,7 +5,8 @@
  * publication, or does not pass its filter, are left out of the stream without a word, also when the table has been put back long before
  * they are read. So what is published is looked at in every session and every few seconds while streaming, and the last look is kept in the
  * log (UNIT_KEPT). Whatever differs may have left a gap: ERR_LOST. A table that was not there at the last look is new, and its changes are
- * captured from now on, as Debezium has it; one that the configuration does not want any more is forgotten. Nothing kept, as by an
+ * captured from now on, as Debezium has it; one that the configuration does not want any more is forgotten, as is all of a publication or
+ * slot when the configuration names another. Nothing kept, as by an
  * earlier version, and what was kept for another incarnation say nothing: the present state is taken as it is.
  *
  * While a publication is not there under its name, the server refuses to decode rows, so one that was renamed and is back has lost nothing
@@ -16,7 +17,8 @@
  * also when the server has since written beyond the log's position. What is kept is the look before the last, which is on that disk by
  * now, or where the slot stands when nobody reads it.
  *
- * Kept bytes: u8 format = 1, u8 publishes; uvarint publication, xmin, owner, slot's restart position, n; n times uvarint table, by.
+ * Kept bytes: u8 format = 1, u8 publishes; uvarint publication, xmin, owner, slot's restart position, n; n times uvarint table, by; bytes
+ * name of the publication, of the slot.
  */
 #include "capture/connector_internal.h"
 
@@ -104,13 +106,17 @@ static int load_kept(struct connector *c, struct arena *a, struct kept *kept, st
 		ret->members[i].table = load_u32(&r);
 		ret->members[i].by = load_u32(&r);
 	}
+	if (!view_eq(reader_bytes(&r), publication(c)))
+		ret->publication = 0;
+	if (!view_eq(reader_bytes(&r), c->config->slot))
+		kept->restart = 0;
 	if (!reader_done(&r))
 		return err_set(err, ERR_CORRUPT, "what connector \"%.*s\" keeps about its publication cannot be read", (int)p.connector.len,
 			       (const char *)p.connector.ptr);
 	return 0;
 }
 
-static void store(struct buf *b, const struct pg_membership *m, lsn_t restart)
+static void store(const struct connector *c, struct buf *b, const struct pg_membership *m)
 {
 	uint32_t i;
 
@@ -119,12 +125,14 @@ static void store(struct buf *b, const struct pg_membership *m, lsn_t restart)
 	buf_uvarint(b, m->publication);
 	buf_uvarint(b, m->xmin);
 	buf_uvarint(b, m->owner);
-	buf_uvarint(b, restart);
+	buf_uvarint(b, c->slot_restart);
 	buf_uvarint(b, m->nmembers);
 	for (i = 0; i < m->nmembers; i++) {
 		buf_uvarint(b, m->members[i].table);
 		buf_uvarint(b, m->members[i].by);
 	}
+	buf_bytes(b, publication(c));
+	buf_bytes(b, c->config->slot);
 }
 
 static bool same(const struct pg_membership *x, const struct pg_membership *y)
@@ -155,7 +163,7 @@ static int write_kept(struct connector *c, const struct pg_membership *m, struct
 	struct buf b = BUF_INIT(KEPT_MAX);
 	int rc;
 
-	store(&b, m, c->slot_restart);
+	store(c, &b, m);
 	payload_begin(&c->payload);
 	c->payload.unit.kept = buf_view(&b);
 	rc = c->out->ops->begin(c->out, err);

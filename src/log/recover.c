@@ -166,8 +166,8 @@ static uint64_t missing_from(const struct rec_file *f)
 }
 
 /*
- * Position base+off of file i is not good, or for off 0 the file does not follow the one before: -1 with the error when it had been durable,
- * else 0.
+ * Position base+off of file i is not good, or for off 0 the file does not follow the one before: -1 with the error when it had been
+ * durable, else 0.
  */
 static int must_be_torn(struct rec *r, uint32_t i, uint64_t off, const char *what, bool *ret_zero, struct err *err)
 {

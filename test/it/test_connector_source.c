@@ -225,6 +225,20 @@ static void new_and_dropped_tables_are_no_gap(void **state)
 	lab_free(l);
 }
 
+/* That is said to walmill, not done behind its back. */
+static void another_publication_in_the_configuration_is_taken_as_it_is(void **state)
+{
+	struct lab *l = stopped_lab("renaming", BY_HAND);
+
+	lab_sql(l, "CREATE PUBLICATION other FOR TABLE t, t2");
+	l->more = BY_HAND ",\"publication.name\":\"other\"";
+	expect_going_on(l);
+	lab_stop(l);
+	lab_sql(l, "ALTER PUBLICATION other DROP TABLE t");
+	expect_gap(l, "table \"public.t\" is not in publication \"other\" any more", "ADD TABLE \"public\".\"t\"");
+	lab_free(l);
+}
+
 static void of_all_tables_none_is_missed(void **state)
 {
 	struct lab *l = lab_new(server, "every", TABLES);
@@ -762,6 +776,7 @@ int main(void)
 		cmocka_unit_test(another_owner_and_the_same_tables_again_are_no_gap),
 		cmocka_unit_test(a_publication_that_was_renamed_is_waited_for),
 		cmocka_unit_test(new_and_dropped_tables_are_no_gap),
+		cmocka_unit_test(another_publication_in_the_configuration_is_taken_as_it_is),
 		cmocka_unit_test(of_all_tables_none_is_missed),
 		cmocka_unit_test(a_log_that_kept_nothing_is_taken_up_without_complaint),
 		cmocka_unit_test(a_table_taken_out_under_a_running_connector_is_a_failure_that_says_so),
