@@ -253,6 +253,7 @@ void connector_free(struct connector *c)
 	buf_release(&c->position_bytes);
 	arena_release(&c->position_arena);
 	arena_release(&c->session);
+	arena_release(&c->members_arena);
 	arena_release(&c->schemas);
 	mem_free(c->tables);
 	mem_free(c->known);
@@ -268,6 +269,25 @@ const struct connector_config *connector_config(const struct connector *c)
 	return c->config;
 }
 
+/* What the slot's WAL is in danger of; the words are the server's wal_status. */
+static void warn_of_slot(const struct connector *c, struct buf *to)
+{
+	const struct connector_slot *s = &c->status.slot;
+	struct view name = c->config->slot;
+
+	if (c->status.state != CONNECTOR_RUNNING)
+		return;
+	if (strcmp(s->wal_status, "unreserved") == 0)
+		buf_printf(to,
+			"Replication slot \"%.*s\" is about to be lost: %lld MB of WAL are kept for it, max_slot_wal_keep_size is %lld MB, and the "
+			"next checkpoint removes what is over it.\n",
+			(int)name.len, (const char *)name.ptr, (long long)(s->retained_bytes >> 20), (long long)s->keep_mb);
+	else if (strcmp(s->wal_status, "extended") == 0)
+		buf_printf(to, "The server keeps %lld MB of WAL for replication slot \"%.*s\", more than max_wal_size%s.\n",
+			(long long)(s->retained_bytes >> 20), (int)name.len, (const char *)name.ptr,
+			s->keep_mb < 0 ? ", and will until its disk is full" : "; the slot is lost once that is over max_slot_wal_keep_size");
+}
+
 void connector_status(struct connector *c, struct connector_status *ret)
 {
 	unsigned i;
@@ -280,5 +300,6 @@ void connector_status(struct connector *c, struct connector_status *ret)
 		buf_putc(&ret->warnings, '\n');
 	}
 	buf_putv(&ret->warnings, buf_view(&c->warnings));
+	warn_of_slot(c, &ret->warnings);
 	lock_drop(&c->lock);
 }

@@ -43,6 +43,7 @@ struct connector_slot {
 	int64_t seen_us;           /* since 1970; 0 = not yet */
 	lsn_t restart, confirmed;
 	int64_t retained_bytes;    /* of WAL that is kept for it */
+	int64_t keep_mb;           /* max_slot_wal_keep_size; -1 = unlimited */
 	char wal_status[16];       /* reserved, extended, unreserved, lost */
 };
 

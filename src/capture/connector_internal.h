@@ -1,5 +1,5 @@
-/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), first_start.c, snapshot.c,
- * streaming.c, tables.c. */
+/* The inside of a connector, shared by connector.c (thread and life cycle), session.c (up to streaming), first_start.c, membership.c,
+ * snapshot.c, streaming.c, tables.c. */
 #ifndef WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
 #define WALMILL_CAPTURE_CONNECTOR_INTERNAL_H
 
@@ -52,6 +52,9 @@ struct connector {
 	struct view database;
 	uint64_t incarnation;
 	bool have_position;
+	struct pg_membership members;    /* as last looked at; in members_arena */
+	struct arena members_arena;
+	lsn_t slot_restart;              /* where the slot's restart position has been for sure; 0 = not known */
 	struct unit_payload position;    /* of the last unit with a position; views into position_bytes */
 	struct buf position_bytes;
 	struct arena position_arena;
@@ -84,6 +87,26 @@ void connector_session_end(struct connector *c);
 
 /* first_start.c: slot, cut and snapshot (or none, as configured); leaves start_lsn. */
 int connector_first_start(struct connector *c, const struct pg_slot *slot, struct pg_table_ref *tables, uint32_t n, struct err *err);
+
+/* The tables that the configuration wants, partitioned ones included, in `a`, sorted; *ret_all: so many there are in the database. */
+int connector_wanted_tables(
+	struct connector *c, struct arena *a, struct pg_table_ref **ret, uint32_t *ret_n, uint32_t *ret_all, struct err *err);
+/* To a hint: how a connector begins anew without being deleted. */
+int connector_hint_reset(const struct connector *c, struct err *err, const char *before);
+
+/*
+ * membership.c: whether what is published now was published all along since the log's position; the head of the file says why that matters.
+ * check: before the connector itself alters the publication. ERR_LOST when something was taken out meanwhile, also when it is back.
+ * look: after that, and before a first start. keep: the last look goes into the log, with warnings of what a publication leaves out.
+ * watch: all of that, while streaming, between units. missed: the publication is not there. check_slot:
+ * ERR_LOST when the slot is of an older state of the server. `restart`: the slot's restart position at the look before this one, or 0.
+ */
+int membership_check(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err);
+int membership_look(struct connector *c, struct err *err);
+int membership_keep(struct connector *c, const struct pg_table_ref *tables, uint32_t n, struct err *err);
+int membership_missed(struct connector *c, struct err *err);
+int membership_check_slot(struct connector *c, const struct pg_slot *slot, struct err *err);
+int membership_watch(struct connector *c, lsn_t restart, struct err *err);
 
 /* tables.c */
 void tables_forget(struct connector *c);

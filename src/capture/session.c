@@ -45,6 +45,10 @@ static int check_server(struct connector *c, struct err *err)
 			(const char *)s->database.ptr, (int)s->encoding.len, (const char *)s->encoding.ptr);
 		return err_hint(err, "Capture works on UTF8 databases only, as Debezium's does.");
 	}
+	if (s->in_recovery) {
+		err_set(err, ERR_BUSY, "the server is a standby or being restored: it is in recovery");
+		return err_hint(err, "Connect to the primary. walmill tries again, should this server be promoted.");
+	}
 	if (!s->may_replicate) {
 		err_set(err, ERR_PERMISSION, "role \"%.*s\" may not replicate", (int)s->user.len, (const char *)s->user.ptr);
 		return err_hint(err, "Run ALTER ROLE \"%.*s\" REPLICATION; as a superuser.", (int)s->user.len, (const char *)s->user.ptr);
@@ -57,6 +61,14 @@ static int lost_hint(struct err *err)
 	return err_hint(err,
 		"Changes in between cannot be had any more. Delete the connector and create it again: it takes a new snapshot, and jobs follow "
 		"it.");
+}
+
+int connector_hint_reset(const struct connector *c, struct err *err, const char *before)
+{
+	return err_hint(err,
+		"%sStop the connector, reset its offsets (DELETE /connectors/%.*s/offsets) and resume it: it takes a new snapshot, and jobs follow "
+		"it.",
+		before, (int)c->config->name.len, (const char *)c->config->name.ptr);
 }
 
 /* The log's position against the server: is it the same one, and does it still have what comes next? */
@@ -105,14 +117,19 @@ static int publication_missing(struct connector *c, struct err *err)
 static int publication_lost(struct connector *c, struct err *err)
 {
 	struct view p = c->config->publication;
+	char before[350];
+	bool made = c->config->publication_mode == PUBLICATION_FILTERED || c->config->publication_mode == PUBLICATION_ALL_TABLES;
+
+	if (membership_missed(c, err))
+		return -1;
 
 	err_set(err, ERR_LOST, "publication \"%.*s\" does not exist any more", (int)p.len, (const char *)p.ptr);
 	err_detail(err, "Changes are published from " LSN_FORMAT " on; what is written while there is no publication is not.",
 		LSN_ARGS(c->position.end_lsn));
-	return err_hint(err,
-		"If its tables have not changed since it was dropped, run CREATE PUBLICATION \"%.*s\" FOR TABLE ...; and restart the "
-		"connector. Otherwise delete the connector and create it again: it takes a new snapshot, and jobs follow it.",
-		(int)p.len, (const char *)p.ptr);
+	snprintf(before, sizeof(before),
+		"If it was renamed, run ALTER PUBLICATION ... RENAME TO \"%.*s\"; and restart the connector. If it was dropped, begin anew%s. ",
+		(int)p.len, (const char *)p.ptr, made ? "" : ", after CREATE PUBLICATION ... FOR TABLE ...;");
+	return connector_hint_reset(c, err, before);
 }
 
 static int create_publication(struct connector *c, struct pg_table_ref *tables, uint32_t n, struct err *err)
@@ -191,21 +208,36 @@ static int ensure_publication(struct connector *c, struct pg_table_ref *tables, 
 	if (pg_publication_facts(c->plain, &c->session, c->config->publication, &p, err))
 		return -1;
 	if (p.exists)
-		return adjust_publication(c, &p, tables, n, err);
+		return (c->have_position && membership_check(c, tables, n, err)) || adjust_publication(c, &p, tables, n, err) ? -1 : 0;
 	return c->have_position ? publication_lost(c, err) : create_publication(c, tables, n, err);
 }
 
-/* The tables that the configuration wants, moved to the front. */
-static int wanted_tables(struct connector *c, struct pg_table_ref **ret, uint32_t *ret_n, struct err *err)
+int connector_wanted_tables(
+	struct connector *c, struct arena *a, struct pg_table_ref **ret, uint32_t *ret_n, uint32_t *ret_all, struct err *err)
 {
 	struct pg_table_ref *all;
 	uint32_t i, n, kept = 0;
 
-	if (pg_list_tables(c->plain, &c->session, &all, &n, err))
+	if (pg_list_tables(c->plain, a, &all, &n, err))
+		return -1;
+	for (i = 0; i < n; i++)
+		if (connector_config_wants(c->config, all[i].schema, all[i].name))
+			all[kept++] = all[i];
+	*ret = all;
+	*ret_n = kept;
+	*ret_all = n;
+	return 0;
+}
+
+/* The same, less what cannot be captured as it is, with a word about that. */
+static int wanted_tables(struct connector *c, struct pg_table_ref **ret, uint32_t *ret_n, struct err *err)
+{
+	struct pg_table_ref *all;
+	uint32_t i, n, existing, kept = 0;
+
+	if (connector_wanted_tables(c, &c->session, &all, &n, &existing, err))
 		return -1;
 	for (i = 0; i < n; i++) {
-		if (!connector_config_wants(c->config, all[i].schema, all[i].name))
-			continue;
 		/* partitions are read through their root or one by one; the root alone has no rows of its own in the stream */
 		if (all[i].kind == 'p') {
 			connector_warn(c, "Table \"%.*s.%.*s\" is partitioned: its partitions are captured as tables of their own.",
@@ -218,7 +250,8 @@ static int wanted_tables(struct connector *c, struct pg_table_ref **ret, uint32_
 		err_set(err, ERR_INVALID, "the configuration's table filters match no table of database \"%.*s\"", (int)c->database.len,
 			(const char *)c->database.ptr);
 		return err_hint(
-			err, "table.include.list holds regular expressions for schema.table, such as public\\.orders; the database has %u tables.", n);
+			err, "table.include.list holds regular expressions for schema.table, such as public\\.orders; the database has %u tables.",
+			existing);
 	}
 	*ret = all;
 	*ret_n = kept;
@@ -233,6 +266,31 @@ static int slot_lost(const struct connector *c, struct err *err, const char *wha
 	return lost_hint(err);
 }
 
+static int slot_gone(const struct connector *c, struct err *err)
+{
+	slot_lost(c, err, "does not exist any more");
+	if (c->position.timeline != c->identity.timeline)
+		err_detail(err, "The server is on timeline %u, the log on %u: a standby that was promoted does not have the slots of its primary.",
+			c->identity.timeline, c->position.timeline);
+	return -1;
+}
+
+/* The server removed WAL that the slot needed. The slot stays behind, of no use to anybody, until it is dropped. */
+static int slot_overrun(const struct connector *c, struct err *err)
+{
+	struct view name = c->config->slot;
+	char before[200];
+
+	slot_lost(c, err, "has lost WAL that it needed: it was over max_slot_wal_keep_size");
+	if (c->have_position)
+		err_detail(err, "max_slot_wal_keep_size is %lld MB. Changes are captured up to " LSN_FORMAT "; later ones cannot be had any more.",
+			(long long)c->server.max_slot_wal_keep_mb, LSN_ARGS(c->position.end_lsn));
+	snprintf(before, sizeof(before), "Run SELECT pg_drop_replication_slot('%.*s'); on the source. ", (int)name.len, (const char *)name.ptr);
+	if (!c->have_position)
+		return err_hint(err, "%sThen restart the connector: it makes another one.", before);
+	return connector_hint_reset(c, err, before);
+}
+
 static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err)
 {
 	struct view name = c->config->slot;
@@ -240,7 +298,7 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 	if (pg_slot_facts(c->plain, &c->session, name, slot, err))
 		return -1;
 	if (!slot->exists)
-		return c->have_position ? slot_lost(c, err, "does not exist any more") : 0;
+		return c->have_position ? slot_gone(c, err) : 0;
 	if (!view_is(slot->plugin, "pgoutput") || !view_eq(slot->database, c->database)) {
 		err_set(err, ERR_INVALID, "replication slot \"%.*s\" is of plugin \"%.*s\" and database \"%.*s\"", (int)name.len,
 			(const char *)name.ptr, (int)slot->plugin.len, (const char *)slot->plugin.ptr, (int)slot->database.len,
@@ -248,7 +306,7 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 		return err_hint(err, "Set slot.name to one that is not taken, or drop that slot.");
 	}
 	if (view_is(slot->wal_status, "lost"))
-		return slot_lost(c, err, "has lost WAL that it needed: it was over max_slot_wal_keep_size");
+		return slot_overrun(c, err);
 	if (slot->active) {
 		err_set(err, ERR_BUSY, "replication slot \"%.*s\" is active for PID %d", (int)name.len, (const char *)name.ptr, slot->active_pid);
 		return err_hint(err, "Another reader has it. walmill tries again; end that reader if it should not be there.");
@@ -258,7 +316,8 @@ static int check_slot(struct connector *c, struct pg_slot *slot, struct err *err
 		return err_detail(err, "Its confirmed position is " LSN_FORMAT ", the log ends at " LSN_FORMAT ".", LSN_ARGS(slot->confirmed_lsn),
 				  LSN_ARGS(c->position.end_lsn));
 	}
-	return 0;
+	c->slot_restart = 0;
+	return c->have_position ? membership_check_slot(c, slot, err) : 0;
 }
 
 /* ---- the session ---- */
@@ -297,11 +356,11 @@ static int prepare(struct connector *c, struct err *err)
 	if (check_server(c, err) || (c->have_position && check_position(c, err)) || check_slot(c, &slot, err))
 		return -1;
 	connector_step_enter(c, STEP_PUBLICATION);
-	if (wanted_tables(c, &tables, &n, err) || ensure_publication(c, tables, n, err))
+	if (wanted_tables(c, &tables, &n, err) || ensure_publication(c, tables, n, err) || membership_look(c, err))
 		return -1;
-	if (c->have_position)
-		return 0;
-	return connector_first_start(c, &slot, tables, n, err);
+	if (!c->have_position && connector_first_start(c, &slot, tables, n, err))
+		return -1;
+	return membership_keep(c, tables, n, err);
 }
 
 int connector_session(struct connector *c, struct err *err)

@@ -190,14 +190,15 @@ static int heartbeat(struct streaming *s, int64_t now, struct err *err)
 }
 
 /*
- * Asks the server what it keeps for the slot: a query of a fraction of a millisecond. It also finds out that the plain connection broke
- * before a new table description needs it.
+ * Asks the server what it keeps for the slot and whether anything was taken out of the publication: two queries of a fraction of a
+ * millisecond. They also find out that the plain connection broke before a new table description needs it.
  */
-static int watch_slot(struct streaming *s, int64_t now, struct err *err)
+static int watch_source(struct streaming *s, int64_t now, struct err *err)
 {
 	struct connector *c = s->c;
 	struct arena a = ARENA_INIT;
 	struct pg_slot slot;
+	lsn_t before = c->status.slot.restart; /* nobody else writes it */
 	int rc = 0;
 
 	if (now < s->watch_due_us || s->in_transaction)
@@ -206,7 +207,7 @@ static int watch_slot(struct streaming *s, int64_t now, struct err *err)
 	rc = pg_slot_facts(c->plain, &a, c->config->slot, &slot, err);
 	if (rc == 0) {
 		struct connector_slot seen = {.seen_us = io_now_us(c->io), .restart = slot.restart_lsn, .confirmed = slot.confirmed_lsn,
-			.retained_bytes = slot.retained_bytes};
+			.retained_bytes = slot.retained_bytes, .keep_mb = c->server.max_slot_wal_keep_mb};
 
 		snprintf(seen.wal_status, sizeof(seen.wal_status), "%.*s", (int)slot.wal_status.len, (const char *)slot.wal_status.ptr);
 		lock_take(&c->lock);
@@ -214,7 +215,7 @@ static int watch_slot(struct streaming *s, int64_t now, struct err *err)
 		lock_drop(&c->lock);
 	}
 	arena_release(&a);
-	return rc;
+	return rc || membership_watch(c, before, err) ? -1 : 0;
 }
 
 /* What is due by the clock, between messages. */
@@ -226,7 +227,7 @@ static int housekeeping(struct streaming *s, struct err *err)
 	s->since_reap = 0;
 	connector_count(c, &s->counts);
 	s->counts = (struct connector_counts){0};
-	if (units_reap(c, err) || log_progress(s, now, err) || heartbeat(s, now, err) || watch_slot(s, now, err))
+	if (units_reap(c, err) || log_progress(s, now, err) || heartbeat(s, now, err) || watch_source(s, now, err))
 		return -1;
 	return confirm(s, now, err);
 }

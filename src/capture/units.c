@@ -47,7 +47,7 @@ int unit_close(struct connector *c, enum unit_kind kind, uint32_t xid, lsn_t com
 	u->commit_us = commit_us;
 	if (c->out->ops->close(c->out, payload_stored(&c->payload), &number, err))
 		return -1;
-	if (kind != UNIT_NOTE && kind != UNIT_SNAPSHOT_PART) {
+	if (kind != UNIT_NOTE && kind != UNIT_KEPT && kind != UNIT_SNAPSHOT_PART) {
 		wm_assert(end_lsn >= c->closed_lsn);
 		c->closed_lsn = end_lsn;
 		enqueue(c, (struct in_flight){number, end_lsn, commit_us});

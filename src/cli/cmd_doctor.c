@@ -112,16 +112,38 @@ static void check_columns(struct report *r, const struct table *t, struct arena 
 	buf_release(&b);
 }
 
+/* Of any reader: doctor does not know which are walmill's. */
+static void check_slot(struct report *r, const struct pg_slot *s, struct arena *a)
+{
+	const char *name = arena_str(a, s->name);
+	long long kept = (long long)(s->retained_bytes >> 20);
+
+	if (view_is(s->wal_status, "lost"))
+		say(r, WARNING, arena_printf(a, "replication slot %s has lost WAL that it needed: it was over max_slot_wal_keep_size", name),
+		    arena_printf(a, "SELECT pg_drop_replication_slot('%s');   and if a connector had it: stop it, reset its offsets and resume it",
+				 name));
+	else if (view_is(s->wal_status, "unreserved"))
+		say(r, WARNING, arena_printf(a, "replication slot %s is about to be lost: %lld MB are over max_slot_wal_keep_size", name, kept),
+		    "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();   and see why its reader is behind");
+	else if (view_is(s->wal_status, "extended"))
+		say(r, WARNING, arena_printf(a, "%lld MB of WAL are kept for replication slot %s", kept, name), "see why its reader is behind");
+}
+
 static int look(struct report *r, struct pg_conn *c, struct arena *a, struct err *err)
 {
 	struct pg_table_ref *tables;
+	struct pg_slot *slots;
 	struct pg_server server;
 	struct table *t;
 	uint32_t i, n;
 
-	if (pg_server_facts(c, a, &server, err) || pg_list_tables(c, a, &tables, &n, err))
+	if (pg_server_facts(c, a, &server, err) || pg_list_slots(c, a, &slots, &n, err))
 		return -1;
 	check_server(r, &server, a);
+	for (i = 0; i < n; i++)
+		check_slot(r, &slots[i], a);
+	if (pg_list_tables(c, a, &tables, &n, err))
+		return -1;
 	for (i = 0; i < n; i++) {
 		check_table(r, &tables[i], a);
 		if (pg_load_table(c, a, tables[i].oid, &t, err))

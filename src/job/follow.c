@@ -414,7 +414,7 @@ static int check_readers(struct job *j, const struct unit_payload *p, struct err
 
 static void note_position(struct job *j, const struct unit_payload *p)
 {
-	if (p->kind == UNIT_NOTE || p->kind == UNIT_SNAPSHOT_PART)
+	if (p->kind == UNIT_NOTE || p->kind == UNIT_KEPT || p->kind == UNIT_SNAPSHOT_PART)
 		return;
 	j->passed_lsn = p->end_lsn;
 	if (p->kind == UNIT_PROGRESS)

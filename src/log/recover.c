@@ -159,17 +159,26 @@ static int marks_behind(struct rec *r, uint32_t i, uint64_t off, uint64_t *ret, 
 	return rc;
 }
 
-/* Position base+off of file i is not good: -1 with the error when it had been durable, else 0. */
+/* What a good file i that does not follow the one before it says of what is missing: it begins here at the latest. */
+static uint64_t missing_from(const struct rec_file *f)
+{
+	return f->good && f->h.prev_base < f->base ? f->h.prev_base : f->base;
+}
+
+/*
+ * Position base+off of file i is not good, or for off 0 the file does not follow the one before: -1 with the error when it had been
+ * durable, else 0.
+ */
 static int must_be_torn(struct rec *r, uint32_t i, uint64_t off, const char *what, bool *ret_zero, struct err *err)
 {
+	uint64_t mark, pos = off ? r->files[i].base + off : missing_from(&r->files[i]);
 	struct segment *seg;
-	uint64_t mark;
 
 	if (marks_behind(r, i, off, &mark, ret_zero, err))
 		return -1;
 	if (r->mark > mark)
 		mark = r->mark;
-	if ((mark <= r->files[i].base + off && (i || off || r->files[i].base == 0)) || r->log->set.test_bugs & LOG_BUG_CUT_DAMAGE)
+	if ((mark <= pos && (i || off || r->files[i].base == 0)) || r->log->set.test_bugs & LOG_BUG_CUT_DAMAGE)
 		return 0;
 	seg = make_segment(r, i);
 	corrupt(seg, off, err, "%s", what);

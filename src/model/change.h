@@ -40,6 +40,8 @@ struct change_out_ops {
 	int (*durable)(struct change_out *out, uint64_t *ret, struct err *err);
 	/* Payload of this connector's last closed unit that has a position, appended to *into; nothing when there is none. */
 	int (*last)(struct change_out *out, struct buf *into, struct err *err);
+	/* The same of its last closed UNIT_KEPT; one that is not durable yet may be passed over. */
+	int (*kept)(struct change_out *out, struct buf *into, struct err *err);
 	/* Every stored schema of this connector, oldest first. */
 	int (*schemas)(struct change_out *out, int (*fn)(void *arg, struct view stored, struct err *err), void *arg, struct err *err);
 	void (*free)(struct change_out *out);

@@ -7,6 +7,7 @@
  *	nruns: topic, table_oid, version, count
  *	nexceptions: topic, record, count, attnum (varint), u8 kind
  *	nevents: table_oid, before_record, u8 kind
+ *	kind UNIT_KEPT: bytes kept
  */
 #include "model/unit.h"
 
@@ -75,6 +76,8 @@ void unit_payload_store(struct buf *b, const struct unit_payload *p)
 		buf_uvarint(b, p->events[i].before_record);
 		buf_u8(b, p->events[i].kind);
 	}
+	if (p->kind == UNIT_KEPT)
+		buf_bytes(b, p->kept);
 }
 
 static uint32_t load_u32(struct reader *r)
@@ -154,6 +157,8 @@ int unit_payload_load(struct view bytes, struct arena *a, struct unit_payload *r
 	p.end_lsn = p.commit_lsn + (uint64_t)reader_varint(&r);
 	p.commit_us = reader_varint(&r);
 	load_lists(&r, a, &p);
+	if (p.kind == UNIT_KEPT)
+		p.kept = reader_bytes(&r);
 	if (!reader_done(&r))
 		return err_set(err, ERR_CORRUPT, "a commit record's payload of %zu bytes cannot be read", bytes.len);
 	*ret = p;

@@ -25,6 +25,7 @@ enum unit_kind {
 	UNIT_SNAPSHOT_PART = 3,  /* rows of a snapshot that is not complete yet */
 	UNIT_SNAPSHOT_END = 4,   /* the snapshot is complete; commit_lsn = end_lsn = its consistent point */
 	UNIT_NOTE = 5,           /* heartbeats and the like: no position */
+	UNIT_KEPT = 6,           /* what capture keeps for itself between sessions, in `kept`: no records, no position */
 };
 
 /* Consecutive records of one topic partition that belong to one table at one schema version. In append order per topic. */
@@ -79,6 +80,7 @@ struct unit_payload {
 	struct unit_run *runs;
 	struct unit_exception *exceptions;
 	struct unit_event *events;
+	struct view kept;        /* UNIT_KEPT; else empty */
 };
 
 void unit_payload_store(struct buf *b, const struct unit_payload *p);

@@ -390,30 +390,51 @@ out:
 
 /* ---- slots and publications ---- */
 
+#define SLOT_SQL \
+	"SELECT plugin, database, temporary, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, ''), " \
+	"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), " \
+	"restart_lsn), 0)::bigint END, slot_name FROM pg_catalog.pg_replication_slots "
+
+static void read_slot(struct pg_result *r, unsigned row, struct arena *a, struct pg_slot *ret)
+{
+	*ret = (struct pg_slot){.exists = true};
+	ret->plugin = text_in(a, r, row, 0);
+	ret->database = text_in(a, r, row, 1);
+	ret->temporary = pg_bool(r, row, 2);
+	ret->active = pg_bool(r, row, 3);
+	ret->active_pid = (int)pg_int(r, row, 4);
+	lsn_parse(pg_value(r, row, 5), &ret->restart_lsn);
+	lsn_parse(pg_value(r, row, 6), &ret->confirmed_lsn);
+	ret->wal_status = text_in(a, r, row, 7);
+	ret->retained_bytes = pg_int(r, row, 8);
+	ret->name = text_in(a, r, row, 9);
+}
+
 int pg_slot_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_slot *ret, struct err *err)
 {
-	static const char sql[] =
-		"SELECT plugin, database, temporary, active, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn, coalesce(wal_status, ''), "
-		"CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), "
-		"restart_lsn), 0)::bigint END "
-		"FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
 	const char *param = arena_str(a, name);
 	struct pg_result *r;
 
-	if (pg_query(c, sql, 1, &param, &r, err))
+	if (pg_query(c, SLOT_SQL "WHERE slot_name = $1", 1, &param, &r, err))
 		return -1;
-	*ret = (struct pg_slot){.exists = pg_rows(r) == 1};
-	if (ret->exists) {
-		ret->plugin = text_in(a, r, 0, 0);
-		ret->database = text_in(a, r, 0, 1);
-		ret->temporary = pg_bool(r, 0, 2);
-		ret->active = pg_bool(r, 0, 3);
-		ret->active_pid = (int)pg_int(r, 0, 4);
-		lsn_parse(pg_value(r, 0, 5), &ret->restart_lsn);
-		lsn_parse(pg_value(r, 0, 6), &ret->confirmed_lsn);
-		ret->wal_status = text_in(a, r, 0, 7);
-		ret->retained_bytes = pg_int(r, 0, 8);
-	}
+	*ret = (struct pg_slot){.exists = false};
+	if (pg_rows(r) == 1)
+		read_slot(r, 0, a, ret);
+	pg_result_free(r);
+	return 0;
+}
+
+int pg_list_slots(struct pg_conn *c, struct arena *a, struct pg_slot **ret, uint32_t *ret_n, struct err *err)
+{
+	struct pg_result *r;
+	unsigned i;
+
+	if (pg_query(c, SLOT_SQL "WHERE database = pg_catalog.current_database() ORDER BY slot_name", 0, NULL, &r, err))
+		return -1;
+	*ret_n = pg_rows(r);
+	*ret = arena_zalloc(a, (*ret_n + 1) * sizeof(**ret));
+	for (i = 0; i < *ret_n; i++)
+		read_slot(r, i, a, &(*ret)[i]);
 	pg_result_free(r);
 	return 0;
 }
@@ -463,6 +484,46 @@ int pg_publication_facts(struct pg_conn *c, struct arena *a, struct view name, s
 		ret->tables[i].schema = text_in(a, r, i, 1);
 		ret->tables[i].name = text_in(a, r, i, 2);
 	}
+	pg_result_free(r);
+	return 0;
+}
+
+int pg_publication_members(
+	struct pg_conn *c, struct arena *a, struct view name, int server_version, struct pg_membership *ret, struct err *err)
+{
+	/* a partition is published as part of what it belongs to */
+	static const char sql[] =
+		"SELECT p.oid, p.xmin, p.pubowner, m.relid, m.by, m.filtered, p.pubinsert::int + p.pubupdate::int * 2 + p.pubdelete::int * 4 + "
+		"p.pubtruncate::int * 8 + p.pubviaroot::int * 16 FROM pg_catalog.pg_publication p LEFT JOIN LATERAL ("
+		"SELECT DISTINCT t.relid, m.by, m.filtered FROM ("
+		"SELECT r.prrelid, r.oid, %s FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid"
+		"%s) m(root, by, filtered) CROSS JOIN LATERAL "
+		"(SELECT m.root UNION SELECT x.relid FROM pg_catalog.pg_partition_tree(m.root) x) t(relid) "
+		"JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind = 'r' AND c.relpersistence = 'p' "
+		"UNION ALL SELECT c.oid, 0, false FROM pg_catalog.pg_class c WHERE p.puballtables AND c.relkind = 'r' AND c.relpersistence = 'p' "
+		"AND c.oid >= 16384) m ON true WHERE p.pubname = $1 ORDER BY m.relid, m.by";
+	const char *param = arena_str(a, name), *text;
+	bool has_filters = server_version >= 150000;
+	struct pg_result *r;
+	unsigned i;
+
+	text = arena_printf(a, sql, has_filters ? "r.prqual IS NOT NULL OR r.prattrs IS NOT NULL" : "false",
+		has_filters ? " UNION ALL SELECT c.oid, n.oid, false FROM pg_catalog.pg_publication_namespace n JOIN pg_catalog.pg_class c ON "
+			      "c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.relkind IN ('r', 'p')"
+			    : "");
+	if (pg_query(c, text, 1, &param, &r, err))
+		return -1;
+	*ret = (struct pg_membership){.publication = 0};
+	if (pg_rows(r)) {
+		ret->publication = (uint32_t)pg_int(r, 0, 0);
+		ret->xmin = (uint32_t)pg_int(r, 0, 1);
+		ret->owner = (uint32_t)pg_int(r, 0, 2);
+		ret->publishes = (uint8_t)pg_int(r, 0, 6);
+		ret->nmembers = pg_null(r, 0, 3) ? 0 : pg_rows(r);
+	}
+	ret->members = arena_zalloc(a, (ret->nmembers + 1) * sizeof(*ret->members));
+	for (i = 0; i < ret->nmembers; i++)
+		ret->members[i] = (struct pg_member){(uint32_t)pg_int(r, i, 3), (uint32_t)pg_int(r, i, 4), pg_bool(r, i, 5)};
 	pg_result_free(r);
 	return 0;
 }

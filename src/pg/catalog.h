@@ -59,6 +59,7 @@ int pg_constant_default(struct pg_conn *c, struct arena *a, const struct column 
 
 struct pg_slot {
 	bool exists;
+	struct view name;
 	bool temporary, active;
 	int active_pid;
 	struct view plugin, database, wal_status; /* wal_status: reserved, extended, unreserved, lost, or "" */
@@ -67,6 +68,8 @@ struct pg_slot {
 };
 
 int pg_slot_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_slot *ret, struct err *err) WM_MUST_USE;
+/* Those of the database that is connected to, by name. */
+int pg_list_slots(struct pg_conn *c, struct arena *a, struct pg_slot **ret, uint32_t *ret_n, struct err *err) WM_MUST_USE;
 int pg_slot_drop(struct pg_conn *c, struct view name, struct err *err) WM_MUST_USE;
 
 struct pg_publication {
@@ -76,6 +79,29 @@ struct pg_publication {
 	uint32_t ntables;
 	struct pg_table_ref *tables;   /* oid, schema, name only */
 };
+
+/* One way by which a table is in a publication. The same table may be in it by several. */
+struct pg_member {
+	uint32_t table;
+	uint32_t by;                   /* oid of the row of pg_publication_rel or pg_publication_namespace; 0 = FOR ALL TABLES */
+	bool filtered;                 /* a row filter or a column list */
+};
+
+/*
+ * What is published, in a form that a change cannot leave as it was: taking a table out and putting it back, or giving it another
+ * filter, makes another row; ALTER PUBLICATION ... SET (...), RENAME TO and OWNER TO write `xmin` anew. pgoutput looks at all of this as
+ * it was when a row was written, so what was written between two equal looks was published throughout.
+ */
+struct pg_membership {
+	uint32_t publication;          /* its oid; 0 = there is none of that name */
+	uint32_t xmin, owner;
+	uint8_t publishes;             /* bits: 1 insert, 2 update, 4 delete, 8 truncate, 16 via_root */
+	uint32_t nmembers;
+	struct pg_member *members;     /* ordinary tables, by table and by `by` */
+};
+
+int pg_publication_members(
+	struct pg_conn *c, struct arena *a, struct view name, int server_version, struct pg_membership *ret, struct err *err) WM_MUST_USE;
 
 int pg_publication_facts(struct pg_conn *c, struct arena *a, struct view name, struct pg_publication *ret, struct err *err) WM_MUST_USE;
 

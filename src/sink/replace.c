@@ -2,9 +2,9 @@
  * Making a target equal to a result by touching only what differs, for sink_replace. The job's thread.
  *
  * The result goes into a temporary table; then, in the same transaction, rows of the target that have no identical one there are deleted,
- * and those that have none in the target are inserted. Identical is what record_image_eq says, as for a concurrent refresh of a materialized
- * view: it needs no equality of the type (json), and tells 1.0 from 1.00, -0 from 0, and citext by its letters; NULL is identical to NULL.
- * It sorts, so that the comparison is a merge join. The time of writing is not compared.
+ * and those that have none in the target are inserted. Identical is what record_image_eq says, as for a concurrent refresh of a
+ * materialized view: it needs no equality of the type (json), and tells 1.0 from 1.00, -0 from 0, and citext by its letters; NULL is
+ * identical to NULL. It sorts, so that the comparison is a merge join. The time of writing is not compared.
  */
 #include <stdio.h>
 

@@ -59,9 +59,9 @@ int sink_write(
 	struct sink *s, struct flow *f, const struct sink_position *to, bool durable, uint64_t *ret_rows, struct err *err) WM_MUST_USE;
 
 /*
- * The first writing, and a repair: makes target and results equal, in one transaction that waits for the disk. Rows that are right to the byte
- * stay as they are, but for columns that the INSERT does not name, at which nobody looks (replace.c); without the right to make temporary
- * tables every row is written anew. *ret_rows: deleted and inserted.
+ * The first writing, and a repair: makes target and results equal, in one transaction that waits for the disk. Rows that are right to the
+ * byte stay as they are, whatever is in columns that the INSERT does not name (replace.c); without the right to make temporary tables every
+ * row is written anew. *ret_rows: deleted and inserted.
  */
 int sink_replace(struct sink *s, struct flow *f, const struct sink_position *to, uint64_t *ret_rows, struct err *err) WM_MUST_USE;
 

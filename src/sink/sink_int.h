@@ -1,4 +1,4 @@
-/* The inside of a sink, shared by sink.c (connection, position, writing), target.c (what the target tables are) and replace.c (all rows). */
+/* The inside of a sink, shared by sink.c (connection, position, writing), target.c (what the targets are) and replace.c (all rows). */
 #ifndef WALMILL_SINK_SINK_INT_H
 #define WALMILL_SINK_SINK_INT_H
 

@@ -66,6 +66,11 @@ void log_out_note(struct view connector, char name[LOG_OUT_NAME])
 	safe_name("connector/", connector, name, 190);
 }
 
+static void kept_note(struct view connector, char name[LOG_OUT_NAME])
+{
+	safe_name("kept/", connector, name, 190);
+}
+
 /* ---- topics ---- */
 
 static int find_or_create(
@@ -203,9 +208,14 @@ static int out_append(struct change_out *out, uint32_t topic, const struct chang
 	return 0;
 }
 
+/* The second byte of a stored payload is its kind. */
+static bool is_kept(struct view payload)
+{
+	return payload.len > 1 && payload.ptr[1] == UNIT_KEPT;
+}
+
 static bool has_position(struct view payload)
 {
-	/* the second byte of a stored payload is its kind */
 	return payload.len > 1 &&
 		(payload.ptr[1] == UNIT_TRANSACTION || payload.ptr[1] == UNIT_PROGRESS || payload.ptr[1] == UNIT_SNAPSHOT_END);
 }
@@ -224,6 +234,9 @@ static int out_close(struct change_out *out, struct view payload, uint64_t *ret,
 	/* a payload that is too large for a note is found by reading on from the last note: see log_out_position */
 	if (has_position(payload) && payload.len <= LOG_NOTE_MAX) {
 		log_out_note(view_str(o->connector), note);
+		args.note = note;
+	} else if (is_kept(payload) && payload.len <= LOG_NOTE_MAX) {
+		kept_note(view_str(o->connector), note);
 		args.note = note;
 	}
 	forget_open(o);
@@ -374,6 +387,16 @@ static int out_last(struct change_out *out, struct buf *into, struct err *err)
 	return log_out_position(o->log, view_str(o->connector), into, &seq, err);
 }
 
+static int out_kept(struct change_out *out, struct buf *into, struct err *err)
+{
+	struct log_out *o = of(out);
+	char note[LOG_OUT_NAME];
+
+	kept_note(view_str(o->connector), note);
+	(void)log_note(o->log, note, into, NULL);
+	return 0;
+}
+
 static void out_free(struct change_out *out)
 {
 	struct log_out *o = of(out);
@@ -395,7 +418,7 @@ struct change_out *log_out_new(struct log *log, struct io *io, struct view conne
 {
 	static const struct change_out_ops ops = {
 		.topic = out_topic, .begin = out_begin, .append = out_append, .close = out_close, .abort = out_abort, .schema = out_schema,
-		.durable = out_durable, .last = out_last, .schemas = out_schemas, .free = out_free,
+		.durable = out_durable, .last = out_last, .kept = out_kept, .schemas = out_schemas, .free = out_free,
 	};
 	struct log_out *o = mem_zalloc(sizeof(*o));
 
@@ -412,6 +435,9 @@ int log_out_forget(struct log *log, struct view connector, struct err *err)
 	char name[LOG_OUT_NAME];
 
 	log_out_note(connector, name);
+	if (log_note_remove(log, name, err))
+		return -1;
+	kept_note(connector, name);
 	if (log_note_remove(log, name, err))
 		return -1;
 	log_out_schema_topic(connector, name);

@@ -4,6 +4,7 @@
  *   topics            named by the connector's configuration, one partition each unless they exist with more (records go to partition 0)
  *   "__walmill.NAME"  stored table schemas of connector NAME: records with key "OID:VERSION" and the stored form as value, kept for ever
  *   note "connector/NAME"  payload of the last unit with a position
+ *   note "kept/NAME"       payload of the last UNIT_KEPT; one larger than LOG_NOTE_MAX is not found again
  *
  * Topic names that begin with "__walmill." are walmill's own and are not shown to Kafka clients. Records of an open unit are collected into
  * batches of up to BATCH_BYTES, so that a unit of a million rows passes through in bounded memory.
@@ -17,7 +18,7 @@
 /* `connector` is copied. The log must outlive it. */
 struct change_out *log_out_new(struct log *log, struct io *io, struct view connector);
 
-/* Forgets position and schemas of a connector, so that one of the same name starts from nothing. Its topics stay. */
+/* Forgets position, schemas and what is kept of a connector, so that one of the same name starts from nothing. Its topics stay. */
 int log_out_forget(struct log *log, struct view connector, struct err *err) WM_MUST_USE;
 
 /* "__walmill.NAME" / "connector/NAME", with characters that a topic cannot have replaced by their hex; into a buffer of this size. */

@@ -2,7 +2,7 @@
 """Connect's REST face and the Kafka port together: what pausing, stopping, restarting and offsets do to what is published, and the recorded
 demo cases, posted to one port and read from the other.
 
-Usage: rest_connect.py WALMILL [life|offsets|topics|cases]...
+Usage: rest_connect.py WALMILL [life|offsets|overrun|topics|cases]...
 """
 import json
 import pathlib
@@ -196,6 +196,59 @@ def offsets(program):
         x.close()
 
 
+def doctor(program, x):
+    done = subprocess.run([program, "doctor", "--source", x.pg.dsn("life"), "--json"], capture_output=True, text=True, check=False)
+    return [(c["verdict"], c["what"], c["fix"]) for c in json.loads(done.stdout) if c["what"].startswith("replication slot")]
+
+
+def overrun(program):
+    """The server throws away what a stopped connector needs; then what the messages say is done, word for word."""
+    x = Life(program)
+    try:
+        x.w.close()
+        x.w = Walmill(program, "--target", x.pg.dsn("life"))
+        x.sql("CREATE TABLE kept (id int PRIMARY KEY, v text); CREATE TABLE other (x text)")
+        x.create()
+        status, _, text = x.w.call("jobs", "POST", "/jobs?name=keeping", b"INSERT INTO public.kept SELECT id, v FROM public.t;",
+                                   "application/sql")
+        assert status == 202, text
+        until(lambda: x.sql("SELECT count(*) FROM kept") == "1", "the job's table")
+        assert doctor(program, x) == []
+        x.must(204, "PUT", f"{C}/stop")
+        x.is_in("STOPPED")
+        x.sql("UPDATE t SET v = 'unseen'; INSERT INTO t VALUES (2, 'unseen')")
+        x.sql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+        x.sql("SELECT pg_reload_conf()")
+
+        def write():
+            x.sql("INSERT INTO other VALUES ('x'); SELECT pg_switch_wal()")
+            x.sql("CHECKPOINT")
+            return x.sql("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'life'") == "lost"
+
+        until(write, "the slot is lost")
+        x.must(202, "PUT", f"{C}/resume")
+        until(lambda: x.must(200, "GET", f"{C}/status")["tasks"][0]["state"] == "FAILED", "FAILED")
+        trace = x.must(200, "GET", f"{C}/status")["tasks"][0]["trace"]
+        drop = "SELECT pg_drop_replication_slot('life');"
+        assert 'replication slot "life" has lost WAL that it needed: it was over max_slot_wal_keep_size' in trace, trace
+        assert drop in trace and "(DELETE /connectors/life/offsets)" in trace, trace
+        assert x.events() == [("r", 1)]
+        (verdict, what, fix), = doctor(program, x)
+        assert verdict == "warning" and "slot life has lost WAL that it needed" in what and drop in fix, (verdict, what, fix)
+        x.sql(drop)
+        x.must(204, "PUT", f"{C}/stop")
+        x.is_in("STOPPED")
+        x.must(200, "DELETE", f"{C}/offsets")
+        x.must(202, "PUT", f"{C}/resume")
+        x.streaming()
+        x.sql("INSERT INTO t VALUES (3, 'seen')")
+        x.published([("r", 1), ("r", 1), ("r", 2), ("c", 3)])
+        until(lambda: x.sql("TABLE kept ORDER BY id") == "1|unseen\n2|unseen\n3|seen", "the job follows")
+        assert doctor(program, x) == []
+    finally:
+        x.close()
+
+
 def topics(program):
     x = Life(program)
     try:
@@ -297,7 +350,7 @@ def cases(program):
 
 
 def main():
-    tests = {f.__name__: f for f in (life, offsets, topics, cases)}
+    tests = {f.__name__: f for f in (life, offsets, overrun, topics, cases)}
     for name in sys.argv[2:] or tests:
         if name != "life" and not shutil.which("kcat"):
             sys.exit("kcat is not installed")

@@ -119,7 +119,8 @@ static void a_huge_transaction_arrives_whole_in_bounded_memory(void **state)
 {
 	static const struct change_out_ops ops = {
 		.topic = counter_topic, .begin = counter_begin, .append = counter_append, .close = counter_close, .abort = counter_abort,
-		.schema = counter_schema, .durable = counter_durable, .last = counter_last, .schemas = counter_schemas, .free = counter_free,
+		.schema = counter_schema, .durable = counter_durable, .last = counter_last, .kept = counter_last,
+		.schemas = counter_schemas, .free = counter_free,
 	};
 	struct counter k = {.base.ops = &ops};
 	struct lab *l = lab_new(server, "huge", "CREATE TABLE t (id bigint PRIMARY KEY, n int, pad text)");

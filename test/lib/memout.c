@@ -231,6 +231,19 @@ static int out_last(struct change_out *out, struct buf *into, struct err *err)
 	return 0;
 }
 
+static int out_kept(struct change_out *out, struct buf *into, struct err *err)
+{
+	struct memlog *m = of(out);
+	uint32_t i;
+
+	lock_take(&m->lock);
+	for (i = m->nunits; i-- > 0 && into->len == 0;)
+		if (m->units[i].ptr[1] == UNIT_KEPT)
+			buf_putv(into, buf_view(&m->units[i]));
+	lock_drop(&m->lock);
+	return 0;
+}
+
 static int out_schemas(struct change_out *out, int (*fn)(void *, struct view, struct err *), void *arg, struct err *err)
 {
 	struct memlog *m = of(out);
@@ -251,7 +264,7 @@ struct change_out *memout_new(struct memlog *m)
 {
 	static const struct change_out_ops ops = {
 		.topic = out_topic, .begin = out_begin, .append = out_append, .close = out_close, .abort = out_abort, .schema = out_schema,
-		.durable = out_durable, .last = out_last, .schemas = out_schemas, .free = out_free,
+		.durable = out_durable, .last = out_last, .kept = out_kept, .schemas = out_schemas, .free = out_free,
 	};
 	struct memout *o = mem_zalloc(sizeof(*o));
 
@@ -273,6 +286,21 @@ void memlog_fail_next(struct memlog *m, enum err_code code)
 {
 	lock_take(&m->lock);
 	m->fail = code;
+	lock_drop(&m->lock);
+}
+
+void memlog_forget_kept(struct memlog *m)
+{
+	uint32_t i;
+
+	lock_take(&m->lock);
+	for (i = 0; i < m->nunits; i++)
+		if (m->units[i].ptr[1] == UNIT_KEPT) {
+			struct unit_payload p = {.kind = UNIT_NOTE};
+
+			buf_clear(&m->units[i]);
+			unit_payload_store(&m->units[i], &p);
+		}
 	lock_drop(&m->lock);
 }
 

@@ -19,6 +19,8 @@ struct change_out *memout_new(struct memlog *m);
 void memlog_hold(struct memlog *m, bool hold);
 void memlog_fail_next(struct memlog *m, enum err_code code); /* the next append fails */
 
+void memlog_forget_kept(struct memlog *m);                   /* as if no UNIT_KEPT had ever been closed */
+
 unsigned memlog_units(struct memlog *m);                     /* closed */
 /* Payload of unit i, loaded into the arena. */
 void memlog_unit(struct memlog *m, unsigned i, struct arena *a, struct unit_payload *ret);

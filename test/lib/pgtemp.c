@@ -236,6 +236,76 @@ fail:
 	return -1;
 }
 
+int pgtemp_start_standby(struct pgtemp **ret, struct pgtemp *primary, struct err *err)
+{
+	static const struct pgtemp_options none;
+	struct pgtemp *p = mem_zalloc(sizeof(*p));
+	char exe[300], data[128], log[128];
+	int status;
+	pid_t pid;
+
+	wm_assert(primary->tcp);
+	p->lock_fd = -1;
+	p->tcp = true;
+	if (find_binaries(p, err) != 0 || pick_user(p, err) != 0 || make_dir(p, err) != 0)
+		goto fail;
+	snprintf(exe, sizeof(exe), "%s/pg_basebackup", p->bin);
+	snprintf(data, sizeof(data), "%s/data", p->dir);
+	snprintf(log, sizeof(log), "%s/basebackup.log", p->dir);
+	pid = fork();
+	if (pid == 0) {
+		become(p, log);
+		execl(exe, exe, "-d", primary->dsn, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync", (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		err_set(err, ERR_INTERNAL, "pg_basebackup failed, see %s", log);
+		goto fail;
+	}
+	p->port = free_port();
+	snprintf(p->dsn, sizeof(p->dsn), "host=127.0.0.1 port=%d user=postgres dbname=postgres", p->port);
+	/* the last line of a setting counts */
+	if (write_conf(p, &none, err) != 0 || pgtemp_boot(p, err) != 0)
+		goto fail;
+	*ret = p;
+	return 0;
+fail:
+	pgtemp_stop(p);
+	return -1;
+}
+
+int pgtemp_save(struct pgtemp *p, struct err *err)
+{
+	char data[128], saved[128];
+	int status;
+	pid_t pid;
+
+	wm_assert(p->postmaster == 0);
+	snprintf(data, sizeof(data), "%s/data", p->dir);
+	snprintf(saved, sizeof(saved), "%s/saved", p->dir);
+	pid = fork();
+	if (pid == 0) {
+		execlp("cp", "cp", "-a", "--", data, saved, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return err_set(err, ERR_INTERNAL, "could not copy %s", data);
+	return 0;
+}
+
+int pgtemp_swap(struct pgtemp *p, struct err *err)
+{
+	char data[128], saved[128], aside[128];
+
+	wm_assert(p->postmaster == 0);
+	snprintf(data, sizeof(data), "%s/data", p->dir);
+	snprintf(saved, sizeof(saved), "%s/saved", p->dir);
+	snprintf(aside, sizeof(aside), "%s/aside", p->dir);
+	if (rename(data, aside) != 0 || rename(saved, data) != 0 || rename(aside, saved) != 0)
+		return err_set_errno(err, errno, "could not rename \"%s\"", data);
+	return 0;
+}
+
 int pgtemp_boot(struct pgtemp *p, struct err *err)
 {
 	char exe[300], data[128], log[128];

@@ -26,6 +26,12 @@ struct pgtemp_options {
 int pgtemp_start(struct pgtemp **ret, const struct pgtemp_options *opts, struct err *err) WM_MUST_USE;
 void pgtemp_stop(struct pgtemp *p);                     /* stops and removes everything; NULL is fine */
 
+/* A standby of a running server, by pg_basebackup and streaming; a cluster of its own otherwise, to be stopped before the first one. */
+int pgtemp_start_standby(struct pgtemp **ret, struct pgtemp *primary, struct err *err) WM_MUST_USE;
+/* Of a server that is shut down: copies its data directory aside, or puts that copy in its place and what was there aside. */
+int pgtemp_save(struct pgtemp *p, struct err *err) WM_MUST_USE;
+int pgtemp_swap(struct pgtemp *p, struct err *err) WM_MUST_USE;
+
 const char *pgtemp_dsn(const struct pgtemp *p);         /* keyword/value conninfo; over TCP when opts.tcp */
 const char *pgtemp_dir(const struct pgtemp *p);         /* data/ and the socket are in it */
 int pgtemp_port(const struct pgtemp *p);
