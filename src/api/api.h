@@ -25,6 +25,7 @@ struct api {
 	struct refreshes *refreshes;
 	struct feed *feed;          /* of interventions; feed.c */
 	struct io *io;
+	struct metrics *metrics;    /* histograms of all modules */
 	struct logger *logger;      /* its level can be changed from Connect's face */
 	const char *version;        /* of walmill */
 	char cluster_id[33];

@@ -1,12 +1,13 @@
 /*
  * /metrics in Prometheus' text format 0.0.4: every family once, with its help and type, from what the modules' status structs hold. A
- * family is a row of a table; its values are asked for when somebody asks.
+ * family is a row of a table; its values are asked for when somebody asks. Histograms are the registry's (base/metrics.h).
  */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/metrics.h"
+#include "kafka/look.h"
 
 struct family {
 	const char *name, *type, *help;
@@ -210,6 +211,66 @@ static void put_kafka(const struct api *api, struct buf *b)
 	VALUE("walmill_kafka_memory_bytes", "gauge", "Memory of requests, answers and groups, of kafka.memory.", k.memory_bytes);
 }
 
+/* ---- consumer groups: names and labels as the exporters for Apache Kafka have them, so that boards and alerts go on ---- */
+
+enum { GROUP_SERIES_MAX = 10000 };
+
+static const struct family group_families[] = {
+	{"kafka_consumergroup_current_offset", "gauge", "Offset that the group has committed."},
+	{"kafka_consumergroup_lag", "gauge", "Records from there to the high watermark."},
+};
+
+static void add_group(const struct api *api, struct rows *r, const struct kafka_group *g, unsigned *series)
+{
+	struct buf more = BUF_INIT(4096);
+	struct log_marks marks;
+	struct log_topic t;
+	uint32_t i, part;
+
+	r->name = g->id;
+	for (i = 0; i < g->n_offsets && *series < GROUP_SERIES_MAX; i++) {
+		const struct kafka_group_offset *o = &g->offsets[i];
+
+		if (o->committed < 0 || !log_topic_find(api->log, o->topic, &t) ||
+			!log_part_find(api->log, t.id, (uint32_t)o->partition, &part))
+			continue;
+		log_marks(api->log, &part, 1, &marks, NULL);
+		buf_clear(&more);
+		buf_puts(&more, ",topic=\"");
+		put_label(&more, o->topic);
+		buf_printf(&more, "\",partition=\"%d\"", o->partition);
+		r->at = 0;
+		row(r, buf_cstr(&more), (double)o->committed);
+		row(r, buf_cstr(&more), marks.high > o->committed ? (double)(marks.high - o->committed) : 0);
+		(*series)++;
+	}
+	buf_release(&more);
+}
+
+static void put_groups(const struct api *api, struct buf *b)
+{
+	struct arena a = ARENA_INIT;
+	struct kafka_group *groups = NULL;
+	struct rows r;
+	uint32_t n = 0, i;
+	unsigned series = 0;
+
+	if (!api->kafka)
+		return;
+	kafka_groups_look(api->kafka, VIEW_NULL, &a, &groups, &n);
+	rows_begin(&r, group_families, sizeof(group_families) / sizeof(group_families[0]), "consumergroup");
+	for (i = 0; i < n; i++)
+		add_group(api, &r, &groups[i], &series);
+	rows_end(&r, b);
+	put_family(b, &(const struct family){"kafka_consumergroup_members", "gauge", "Members of the group."});
+	for (i = 0; i < n; i++) {
+		buf_puts(b, "kafka_consumergroup_members{consumergroup=\"");
+		put_label(b, groups[i].id);
+		buf_printf(b, "\"} %u\n", groups[i].n_members);
+	}
+	arena_release(&a);
+}
+
 static void put_stream(const struct api *api, struct buf *b)
 {
 	VALUE("walmill_stream_clients", "gauge", "Readers of the live stream.", live_readers(api->live));
@@ -273,7 +334,9 @@ void metrics_serve(const struct api *api, struct http_response *out)
 	put_process(api, b);
 	put_log(api, b);
 	put_kafka(api, b);
+	put_groups(api, b);
 	put_stream(api, b);
+	metrics_expose(api->metrics, b);
 	rows_begin(&r, connector_families, sizeof(connector_families) / sizeof(connector_families[0]), "connector");
 	registry_connector_each(api->registry, add_connector, &r);
 	rows_end(&r, b);

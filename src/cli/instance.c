@@ -57,6 +57,16 @@ static int make_logger(struct instance *in)
 	return 0;
 }
 
+/* A histogram of latencies, with a label or without. */
+static struct metric *latency(struct instance *in, const char *name, const char *help, const char *label, const char *value)
+{
+	const struct metric_def def = {.kind = METRIC_HISTOGRAM, .name = name, .help = help, .labels = {label}, .bounds = metric_latency_bounds,
+		.n_bounds = metric_latency_n};
+	const char *const values[] = {value};
+
+	return metric_get(metrics_family(in->metrics, &def), label ? values : NULL);
+}
+
 static int open_log(struct instance *in, struct err *err)
 {
 	const char *data = settings_text(in->cli->settings, SET_DATA);
@@ -68,6 +78,7 @@ static int open_log(struct instance *in, struct err *err)
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
 	s.reserve_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_RESERVE_BYTES);
 	s.flush_interval_us = settings_int(in->cli->settings, SET_LOG_FLUSH_INTERVAL);
+	s.flush_seconds = latency(in, "walmill_log_flush_seconds", "Writes of the log to the disk, with their sync.", NULL, NULL);
 	if (io_make_dir(io_system(), data, err)) {
 		err_hint(err, "Choose a directory that this user may write to with --data DIR.");
 		return -1;
@@ -109,7 +120,7 @@ static int open_registry(struct instance *in, struct err *err)
 				     .timezone = settings_text(in->cli->settings, SET_JOB_TIMEZONE),
 				     .job_memory = (size_t)settings_int(in->cli->settings, SET_JOB_MEMORY),
 				     .checkpoint_interval_us = settings_int(in->cli->settings, SET_JOB_CHECKPOINT_INTERVAL), .wake = &in->wake,
-				     .tap = live_tap(in->live)};
+				     .tap = live_tap(in->live), .metrics = in->metrics};
 	const struct pg_params *target = *settings_text(in->cli->settings, SET_TARGET) ? &in->target : &in->source;
 
 	o.source = in->source;
@@ -207,7 +218,9 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 			return err_set(err, ERR_LIMIT, "too many listeners");
 		if (check_local(row, &list[i], address, sizeof(address), err))
 			return -1;
-		if (http_server_start(address, handler, &in->api, &s, err))
+		if (http_server_start(address, handler, &in->api,
+			latency(in, "walmill_http_request_seconds", "Requests, from a body read whole to an answer made.", "listener",
+				walmill_settings[row].name), &s, err))
 			return -1;
 		in->servers[in->nservers++] = s;
 		if (i == 0)
@@ -236,9 +249,10 @@ int instance_start(struct instance *in, struct cli *c, struct err *err)
 	in->cli = c;
 	wake_init(&in->wake);
 	make_logger(in);
+	in->metrics = metrics_new();
 	if (cli_params(c, SET_SOURCE, false, &in->source, err) || cli_params(c, SET_TARGET, false, &in->target, err) || open_log(in, err))
 		return -1;
-	in->api = (struct api){.log = in->log, .io = io_system(), .logger = in->logger, .version = WALMILL_VERSION,
+	in->api = (struct api){.log = in->log, .io = io_system(), .metrics = in->metrics, .logger = in->logger, .version = WALMILL_VERSION,
 		.started_us = io_now_us(io_system()), .stopping = instance_stopping};
 	io_random(io_system(), id, sizeof(id));
 	for (i = 0; i < 16; i++)
@@ -275,6 +289,7 @@ void instance_stop(struct instance *in)
 	feed_free(in->api.feed);
 	app_free(in->api.app);
 	log_close(in->log);
+	metrics_free(in->metrics);
 	logger_free(in->logger);
 	pg_params_release(&in->source);
 	pg_params_release(&in->target);

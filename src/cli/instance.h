@@ -12,6 +12,7 @@
 struct instance {
 	struct cli *cli;
 	struct logger *logger;
+	struct metrics *metrics;
 	struct log *log;
 	struct registry *registry;
 	struct wake wake;

@@ -11,6 +11,7 @@
 
 #include <microhttpd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 
 enum { CONNECTIONS_MAX = 256, IDLE_TIMEOUT_S = 60, MEMORY_PER_CONNECTION = 64 << 10, HEADERS_MAX = 16 << 10, STREAM_BLOCK = 32 << 10 };
@@ -19,6 +20,7 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	http_handler handler;
 	void *arg;
+	struct metric *seconds;
 	unsigned port;
 };
 
@@ -315,6 +317,7 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 	struct http_request req = {.method = method, .path = url, .raw = noted_uri(c), .mhd = c};
 	struct http_response out = {.status = 500, .headers = BUF_INIT(HEADERS_MAX), .body = BUF_INIT((size_t)1 << 28)};
 	enum MHD_Result rc;
+	int64_t began_us;
 
 	if (!x) {
 		/* the body has not been read: what is refused here is refused by closing */
@@ -338,7 +341,10 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 	if (req.raw && strstr(req.raw, "%00"))
 		return refuse(c, 400, "the request's path or query holds a NUL");
 	req.body = buf_view(&x->body);
+	began_us = io_monotonic_us(io_system());
 	s->handler(s->arg, &req, &out);
+	if (s->seconds)
+		metric_observe(s->seconds, (double)(io_monotonic_us(io_system()) - began_us) / 1e6);
 	rc = answer(c, &out);
 	buf_release(&out.headers);
 	buf_release(&out.body);
@@ -430,7 +436,8 @@ static int open_socket(const char *address, unsigned *ret_port, struct err *err)
 	return fd;
 }
 
-int http_server_start(const char *address, http_handler handler, void *arg, struct http_server **ret, struct err *err)
+int http_server_start(
+	const char *address, http_handler handler, void *arg, struct metric *seconds, struct http_server **ret, struct err *err)
 {
 	struct http_server *s = mem_zalloc(sizeof(*s));
 	int fd = open_socket(address, &s->port, err);
@@ -441,6 +448,7 @@ int http_server_start(const char *address, http_handler handler, void *arg, stru
 	}
 	s->handler = handler;
 	s->arg = arg;
+	s->seconds = seconds;
 	s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
 		NULL, access_cb, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

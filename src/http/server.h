@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/metrics.h"
 
 struct http_server;
 struct MHD_Connection;
@@ -63,8 +64,10 @@ typedef void (*http_handler)(void *arg, const struct http_request *r, struct htt
 
 enum { HTTP_BODY_MAX = 8 << 20 };
 
-/* address: "127.0.0.1:8083", "[::1]:8083"; port 0 picks one. ERR_BUSY when it is taken. */
-int http_server_start(const char *address, http_handler handler, void *arg, struct http_server **ret, struct err *err) WM_MUST_USE;
+/* address: "127.0.0.1:8083", "[::1]:8083"; port 0 picks one. ERR_BUSY when it is taken. seconds: a histogram in which every run of the
+ * handler is counted, or NULL. */
+int http_server_start(const char *address, http_handler handler, void *arg, struct metric *seconds, struct http_server **ret,
+	struct err *err) WM_MUST_USE;
 /* Waits for handlers that run; streams must have been told to end. NULL is fine. */
 void http_server_stop(struct http_server *s);
 unsigned http_server_port(const struct http_server *s);

@@ -99,6 +99,7 @@ static void tell_tap(struct job *j, const struct sink_position *to)
 
 int job_write_results(struct job *j, bool durable, struct err *err)
 {
+	int64_t began_us = io_monotonic_us(j->env->io);
 	struct sink_position to;
 	uint64_t rows;
 
@@ -113,6 +114,12 @@ int job_write_results(struct job *j, bool durable, struct err *err)
 	j->status.counts.writes++;
 	if (j->source_us && rows)
 		j->status.lag_us = io_now_us(j->env->io) - j->source_us;
+	if (j->visible_seconds) {
+		metric_observe(j->write_seconds, (double)(io_monotonic_us(j->env->io) - began_us) / 1e6);
+		/* a first write or a repair is as old as whatever it repairs */
+		if (j->source_us && rows && !j->first_write_replaces)
+			metric_observe(j->visible_seconds, (double)j->status.lag_us / 1e6);
+	}
 	lock_drop(&j->lock);
 	j->first_write_replaces = false;
 	return 0;
@@ -415,6 +422,22 @@ static void hash_text(struct job *j)
 		snprintf(j->definition + 2 * i, 3, "%02x", digest[i]);
 }
 
+/* Of all jobs that ever had the name: another one goes on counting where the last has ended. */
+static void make_metrics(struct job *j)
+{
+	const struct metric_def visible = {.kind = METRIC_HISTOGRAM, .name = "walmill_job_commit_to_visible_seconds", .labels = {"job"},
+		.help = "From the source's commit to its being visible in the target, of the newest transaction of each write.",
+		.bounds = metric_latency_bounds, .n_bounds = metric_latency_n};
+	const struct metric_def written = {.kind = METRIC_HISTOGRAM, .name = "walmill_job_write_seconds", .labels = {"job"},
+		.help = "Transactions of the target.", .bounds = metric_latency_bounds, .n_bounds = metric_latency_n};
+	const char *const name[] = {j->name};
+
+	if (!j->env->metrics)
+		return;
+	j->visible_seconds = metric_get(metrics_family(j->env->metrics, &visible), name);
+	j->write_seconds = metric_get(metrics_family(j->env->metrics, &written), name);
+}
+
 struct job *job_new(const struct job_env *env, const char *name, struct view text, const struct job_options *opts)
 {
 	struct job *j = mem_zalloc(sizeof(*j));
@@ -426,6 +449,7 @@ struct job *job_new(const struct job_env *env, const char *name, struct view tex
 	if (opts)
 		j->options = *opts;
 	hash_text(j);
+	make_metrics(j);
 	j->interrupt_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	wm_assert(j->interrupt_fd >= 0);
 	lock_init(&j->lock);

@@ -62,6 +62,7 @@ struct job_env {
 	int64_t checkpoint_interval_us;
 	struct wake *outside;             /* signalled on changes; may be NULL */
 	const struct job_tap *tap;        /* or NULL */
+	struct metrics *metrics;          /* where jobs count what they take; or NULL */
 	/*
 	 * Which connector captures a table: its name (into a buffer of 256) and how to reach its source (to be released). ERR_NOT_FOUND with
 	 * the command that would capture it. `want` is the name from SET connector, or NULL.

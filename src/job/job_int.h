@@ -77,6 +77,7 @@ struct job {
 	size_t text_len;
 	struct job_options options;
 	char definition[65];
+	struct metric *visible_seconds, *write_seconds; /* NULL without env->metrics */
 	struct thread thread;
 	int interrupt_fd;
 

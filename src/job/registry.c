@@ -486,6 +486,7 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 		.checkpoint_interval_us = o->checkpoint_interval_us,
 		.outside = o->wake,
 		.tap = o->tap,
+		.metrics = o->metrics,
 		.connector_of = connector_of,
 		.any_source = any_source,
 		.arg = r};

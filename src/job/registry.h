@@ -29,6 +29,7 @@ struct registry_options {
 	int64_t checkpoint_interval_us;
 	struct wake *wake;               /* signalled on every change; may be NULL */
 	const struct job_tap *tap;       /* or NULL; outlives the registry */
+	struct metrics *metrics;         /* the same */
 };
 
 int registry_open(const struct registry_options *o, struct registry **ret, struct err *err) WM_MUST_USE; /* starts what was running */

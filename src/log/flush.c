@@ -345,6 +345,8 @@ bool flush_round(struct log *log)
 		log->stats.flush_us_total += (uint64_t)took_us;
 		if ((uint64_t)took_us > log->stats.flush_us_max)
 			log->stats.flush_us_max = (uint64_t)took_us;
+		if (log->set.flush_seconds)
+			metric_observe(log->set.flush_seconds, (double)took_us / 1e6);
 	}
 	units = publish(log);
 	wake = sync || log->full || log->waiting > 0 || log->set.manual;

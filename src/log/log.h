@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 
 struct log;
@@ -64,6 +65,7 @@ struct log_settings {
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
 	void *pin_released_arg;
+	struct metric *flush_seconds; /* a histogram that each sync is counted in; or NULL */
 	unsigned test_bugs;          /* deliberate defects for the tests of the tests (log_int.h); 0 */
 };
 

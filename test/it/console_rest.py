@@ -155,6 +155,15 @@ def groups_say_how_far_behind_they_are(w):
     row = next(g for g in w.get("/api/groups") if g["id"] == "lagging")
     assert row["lagRecords"] == 2 and row["topics"] == ["lag"] and 0 <= row["lagSeconds"] < 60, row
     assert "lagging" in next(t for t in w.get("/api/topics") if t["name"] == "lag")["groups"]
+    api = next(x["address"] for x in w.get("/api/health")["listeners"] if x["name"] == "api.listen")
+    with urllib.request.urlopen(f"http://{api}/metrics", timeout=30) as answer:
+        text = answer.read().decode()
+    of = 'consumergroup="lagging"'
+    assert f'\nkafka_consumergroup_lag{{{of},topic="lag",partition="0"}} 2\n' in text, text
+    assert f'\nkafka_consumergroup_current_offset{{{of},topic="lag",partition="0"}} 3\n' in text
+    assert f"\nkafka_consumergroup_members{{{of}}} 0\n" in text
+    for counted in ("walmill_log_flush_seconds_count", 'walmill_http_request_seconds_count{listener="console.listen"}'):
+        assert int(text.split("\n" + counted + " ")[1].split("\n")[0]) > 0, counted
 
 
 def health_names_each_check(w):
