@@ -129,15 +129,15 @@ def planned(reference, **more):
 
 def life_of_an_intervention(w):
     made = w.call(
-    201,
-    "POST",
-    "/api/interventions",
-    planned(
-        "L-1",
-        technicianId=3,
-        latitude=48.8566,
-        longitude=2.3522,
-         description="é<b>"))
+        201,
+        "POST",
+        "/api/interventions",
+        planned(
+            "L-1",
+            technicianId=3,
+            latitude=48.8566,
+            longitude=2.3522,
+            description="é<b>"))
     path = f"/api/interventions/{made['id']}"
     assert made["status"] == "SCHEDULED" and made["technician"] == {"id": 3, "fullName": "Name 3", "email": "u3@example.org"}, made
     assert (made["latitude"], made["longitude"], made["description"]) == (48.8566, 2.3522, "é<b>") and made["startedAt"] is None, made
@@ -172,11 +172,11 @@ def refusals_have_their_codes(w):
     status, heads, _ = w.send("PATCH", "/api/interventions")
     assert status == 405 and {"GET", "POST"} <= set(heads["Allow"].split(", ")), heads
     for path in (
-    "/api/interventions/0",
-    "/api/interventions/-1",
-    "/api/interventions/x",
-    "/api/interventions/99999999999999999999",
-     "/api/no"):
+        "/api/interventions/0",
+        "/api/interventions/-1",
+        "/api/interventions/x",
+        "/api/interventions/99999999999999999999",
+        "/api/no"):
         w.call(404, "GET", path)
 
 
@@ -192,7 +192,7 @@ def every_fault_has_its_place(w):
     "latitude": 91,
     "longitude": "2",
     "color": 1,
-     "status": "SCHEDULED"})
+    "status": "SCHEDULED"})
     assert {e["pointer"] for e in answer["errors"]} == {"/reference", "/title", "/plannedAt",
         "/assignmentMode", "/technicianId", "/latitude", "/longitude", "/color", "/status"}, answer
     answer = w.call(400, "POST", "/api/interventions", {})
@@ -202,23 +202,23 @@ def every_fault_has_its_place(w):
     w.call(400, "POST", "/api/interventions", b'{"reference":"x","reference":"y"}')
     # the most that is allowed is taken, in characters
     made = w.call(
-    201,
-    "POST",
-    "/api/interventions",
-    planned(
-        "é" * 50,
-        title="日" * 160,
-        description="🦀" * 4000,
-        latitude=-90,
-         longitude=180))
+        201,
+        "POST",
+        "/api/interventions",
+        planned(
+            "é" * 50,
+            title="日" * 160,
+            description="🦀" * 4000,
+            latitude=-90,
+            longitude=180))
     assert made["title"] == "日" * 160 and made["description"] == "🦀" * 4000
 
 
 def automatic_assignment_takes_the_least_loaded(w):
     w.sql(
-    "DELETE FROM interventions; INSERT INTO interventions (reference, title, planned_at, technician_id, status) SELECT 'A-' || n, 't', "
-    "now(), 3 + n % 7, CASE WHEN n < 14 THEN 'SCHEDULED' ELSE 'COMPLETED' END FROM generate_series(0, 40) n; "
-    "DELETE FROM interventions WHERE reference IN ('A-2', 'A-5')")
+        "DELETE FROM interventions; INSERT INTO interventions (reference, title, planned_at, technician_id, status) SELECT 'A-' || n, 't', "
+        "now(), 3 + n % 7, CASE WHEN n < 14 THEN 'SCHEDULED' ELSE 'COMPLETED' END FROM generate_series(0, 40) n; "
+        "DELETE FROM interventions WHERE reference IN ('A-2', 'A-5')")
     auto = {"assignmentMode": "AUTO"}
     got = [w.call(201, "POST", "/api/interventions", planned(f"B-{i}", **auto))["technician"]["id"] for i in range(4)]
     assert got == [5, 8, 3, 4], got
@@ -282,11 +282,11 @@ def etags_say_whether_it_changed(w):
     codes, threads = [], []
     for i in range(6):
         threads.append(
-    threading.Thread(
-        target=lambda n=i: codes.append(
-            w.send(
-                "PUT", path, {
-                    **body, "title": f"n{n}"}, If_Match=fresh)[0])))
+            threading.Thread(
+                target=lambda n=i: codes.append(
+                    w.send(
+                        "PUT", path, {
+                            **body, "title": f"n{n}"}, If_Match=fresh)[0])))
     for t in threads:
         t.start()
     for t in threads:
@@ -298,15 +298,15 @@ def without_the_tables_it_says_so(w):
     other = Walmill(w.program, "--source", w.pg.dsn("bare"))
     try:
         for path in (
-    "/api/interventions",
-    "/api/users",
-    "/api/interventions/1",
-    "/api/dashboard/summary",
-    "/api/dashboard/technician-load",
-    "/api/dashboard/map",
-    "/api/dashboard/ai/insights",
-    "/api/dashboard/ai/forecast",
-     "/api/dashboard/status-trends"):
+            "/api/interventions",
+            "/api/users",
+            "/api/interventions/1",
+            "/api/dashboard/summary",
+            "/api/dashboard/technician-load",
+            "/api/dashboard/map",
+            "/api/dashboard/ai/insights",
+            "/api/dashboard/ai/forecast",
+            "/api/dashboard/status-trends"):
             status, heads, text = other.call("api", "GET", path)
             assert status == 404 and "tables" in json.loads(text)["detail"], f"{path}: {status} {text}"
         assert json.loads(other.call("api", "GET", "/api/health")[2]) == {"status": "UP", "db": 1}
@@ -424,23 +424,23 @@ def users_are_what_sql_gives(w):
 
 def the_dashboard_is_what_its_tables_say(w):
     w.sql(
-    "DELETE FROM analytics.intervention_daily_metrics; DELETE FROM analytics.intervention_technician_load; "
-    "DELETE FROM analytics.intervention_geo_view; "
-    "INSERT INTO analytics.intervention_daily_metrics SELECT d, s, extract(day FROM d)::int + length(s), "
-          "CASE s WHEN 'COMPLETED' THEN 3600.25 "
-    "WHEN 'VALIDATED' THEN 50 END, CASE s WHEN 'VALIDATED' THEN 44.44 END, '2026-03-15 12:00Z' FROM generate_series(date '2026-02-20', "
-    "'2026-03-15', '1 day') d, unnest(ARRAY['SCHEDULED', 'IN_PROGRESS', 'COMPLETED', 'VALIDATED']) s; "
-    "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), (77, 5, 0, NULL, now()); "
-    "INSERT INTO analytics.intervention_geo_view SELECT n, 1.5, 2.25, CASE n % 3 WHEN 0 THEN 'SCHEDULED' WHEN 1 THEN 'COMPLETED' ELSE "
-    "'VALIDATED' END, NULL, '2026-03-01Z', timestamptz '2026-03-01Z' + interval '1 second' * (n * 7 % 800) FROM generate_series(1, 700) n")
+        "DELETE FROM analytics.intervention_daily_metrics; DELETE FROM analytics.intervention_technician_load; "
+        "DELETE FROM analytics.intervention_geo_view; "
+        "INSERT INTO analytics.intervention_daily_metrics SELECT d, s, extract(day FROM d)::int + length(s), "
+        "CASE s WHEN 'COMPLETED' THEN 3600.25 WHEN 'VALIDATED' THEN 50 END, CASE s WHEN 'VALIDATED' THEN 44.44 END, '2026-03-15 12:00Z' "
+        "FROM generate_series(date '2026-02-20', '2026-03-15', '1 day') d, unnest(ARRAY['SCHEDULED', 'IN_PROGRESS', 'COMPLETED', 'VALIDATED']) s; "
+        "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), (77, 5, 0, NULL, now()); "
+        "INSERT INTO analytics.intervention_geo_view SELECT n, 1.5, 2.25, CASE n % 3 WHEN 0 THEN 'SCHEDULED' WHEN 1 THEN 'COMPLETED' ELSE "
+        "'VALIDATED' END, NULL, '2026-03-01Z', timestamptz '2026-03-01Z' + interval '1 second' * (n * 7 % 800) "
+        "FROM generate_series(1, 700) n")
     got = w.call(200, "GET", "/api/dashboard/summary?date=2026-03-10")
     assert got == {"totalInterventions": 40 + 38, "scheduledCount": 19, "inProgressCount": 21, "completedCount": 19, "validatedCount": 19,
                    "averageCompletionSeconds": 3600.25, "validationRatio": 44.44, "lastRefreshedAt": "2026-03-15T12:00:00.000000Z"}, got
     got = w.call(200, "GET", "/api/dashboard/summary?date=2020-01-01")
     assert got["totalInterventions"] == 0 and got["validationRatio"] is None, got
     want = w.rows(
-    "SELECT metric_date AS date, status, total_count AS count FROM analytics.intervention_daily_metrics WHERE metric_date BETWEEN "
-    "'2026-03-02' AND '2026-03-15' ORDER BY 1, 2")
+        "SELECT metric_date AS date, status, total_count AS count FROM analytics.intervention_daily_metrics WHERE metric_date BETWEEN "
+        "'2026-03-02' AND '2026-03-15' ORDER BY 1, 2")
     assert w.call(200, "GET", "/api/dashboard/status-trends?to=2026-03-15") == want
     assert w.call(200, "GET", "/api/dashboard/status-trends?from=2026-03-15&to=2026-03-15") == want[-4:]
     w.call(400, "GET", "/api/dashboard/status-trends?from=2026-03-15&to=2026-03-14")
@@ -661,9 +661,9 @@ def damage_is_mended_while_a_writer_goes_on(w):
             n += 1
             try:
                 w.sql(
-    f"UPDATE interventions SET status = CASE WHEN random() < 0.5 THEN 'COMPLETED' ELSE 'VALIDATED' END, updated_at = now() "
-          f"WHERE planned_at > '2026-01-04Z' AND id "
-    f"% 17 = {n} % 17; INSERT INTO interventions (reference, title, planned_at, technician_id) VALUES ('W-{n}', 't', '2026-02-01Z', 3)")
+                    f"UPDATE interventions SET status = CASE WHEN random() < 0.5 THEN 'COMPLETED' ELSE 'VALIDATED' END, updated_at = now() "
+                    f"WHERE planned_at > '2026-01-04Z' AND id % 17 = {n} % 17; "
+                    f"INSERT INTO interventions (reference, title, planned_at, technician_id) VALUES ('W-{n}', 't', '2026-02-01Z', 3)")
             except AssertionError as why:
                 failed.append(why)
                 return
@@ -723,7 +723,7 @@ CASES = {
                 damage_is_counted_and_mended,
                 damage_is_mended_while_a_writer_goes_on,
                 one_refresh_at_a_time],
-                 }
+                }
 
 
 def main():

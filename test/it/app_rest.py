@@ -40,7 +40,7 @@ class Checker:
         "boolean": bool,
         "object": dict,
         "array": list,
-         "null": type(None)}
+        "null": type(None)}
         fits = [t for t in types if isinstance(value, kinds[t]) and (t == "boolean" or not isinstance(value, bool))]
         assert fits or not types, f"{where}: {value!r} is not {types}"
         assert "enum" not in schema or value in schema["enum"], f"{where}: {value!r} is not one of {schema['enum']}"
@@ -81,8 +81,8 @@ class World:
         self.pg.sql("CREATE DATABASE app")
         self.pg.sql(file=ROOT / "demo/schema.sql", db="app")
         self.pg.sql(
-    "INSERT INTO users (email, full_name, role) VALUES ('a@x', 'Ada', 'TECH'), ('b@x', 'Bob', 'TECH'), ('c@x', 'Cy', 'ADMIN')",
-     db="app")
+            "INSERT INTO users (email, full_name, role) VALUES ('a@x', 'Ada', 'TECH'), ('b@x', 'Bob', 'TECH'), ('c@x', 'Cy', 'ADMIN')",
+            db="app")
         self.walmill = Walmill(program, "--source", self.pg.dsn("app"))
         self.checker = Checker(json.loads(self.walmill.call("api", "GET", "/api/openapi.json")[2]))
         self.headers = {}
@@ -136,8 +136,8 @@ def references_and_technicians(w):
     w.new("Ref-3", 404, technicianId=3)                                   # an ADMIN
     assert w.new("Ref-4", technicianId=2)["technician"] == {"id": 2, "fullName": "Bob", "email": "b@x"}
     least = w.sql(
-    "SELECT u.id FROM users u WHERE role = 'TECH' ORDER BY (SELECT count(*) FROM interventions i WHERE i.technician_id = u.id AND "
-    "i.status IN ('SCHEDULED', 'IN_PROGRESS')), id LIMIT 1")
+        "SELECT u.id FROM users u WHERE role = 'TECH' ORDER BY (SELECT count(*) FROM interventions i WHERE i.technician_id = u.id AND "
+        "i.status IN ('SCHEDULED', 'IN_PROGRESS')), id LIMIT 1")
     assert str(w.new("Ref-5", assignmentMode="AUTO")["technician"]["id"]) == least
 
 
@@ -166,10 +166,10 @@ def etags(w):
 
 def lists_are_what_sql_says(w):
     w.sql(
-    "INSERT INTO interventions (reference, title, status, assignment_mode, planned_at, technician_id) "
-          "SELECT 'L' || n, 'title ' || n % 7 || '%_', "
-    "(ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED','VALIDATED'])[1 + n % 4], (ARRAY['AUTO','MANUAL'])[1 + n % 2], "
-    "timestamptz '2026-02-01 00:00+00' + n * interval '1 hour', 1 + n % 2 FROM generate_series(1, 137) n")
+        "INSERT INTO interventions (reference, title, status, assignment_mode, planned_at, technician_id) "
+              "SELECT 'L' || n, 'title ' || n % 7 || '%_', "
+        "(ARRAY['SCHEDULED','IN_PROGRESS','COMPLETED','VALIDATED'])[1 + n % 4], (ARRAY['AUTO','MANUAL'])[1 + n % 2], "
+        "timestamptz '2026-02-01 00:00+00' + n * interval '1 hour', 1 + n % 2 FROM generate_series(1, 137) n")
     cases = {
     "": "true",
     "status=COMPLETED": "status = 'COMPLETED'",
@@ -177,7 +177,7 @@ def lists_are_what_sql_says(w):
     "query=TITLE%203": "(reference || ' ' || title) ILIKE '%title 3%'",
     "query=%25_": "strpos(title, '%_') > 0",
     "query=zzz": "false",
-     "plannedFrom=2026-02-02T00:00:00Z&plannedTo=2026-02-03T00:00:00%2B00:00":
+    "plannedFrom=2026-02-02T00:00:00Z&plannedTo=2026-02-03T00:00:00%2B00:00":
              "planned_at BETWEEN '2026-02-02 00:00+00' AND '2026-02-03 00:00+00'"}
     for query, where in cases.items():
         for sort, order in (("", "planned_at, id"), ("sort=reference,desc", "reference DESC, id"), ("sort=status&sort=updatedAt,desc",
@@ -230,7 +230,7 @@ def follow(w):
     "database.port": w.pg.port,
     "database.user": "postgres",
     "database.password": "x",
-     "database.dbname": "app"}
+    "database.dbname": "app"}
     assert w.walmill.call("connect", "POST", "/connectors", connector)[0] == 201
     with open(ROOT / "jobs/interventions.sql", "rb") as f:
         assert w.walmill.call("jobs", "POST", "/jobs?name=interventions", f.read())[0] == 202
@@ -246,18 +246,18 @@ def the_dashboard_is_what_sql_says(w):
     until(ready, "the summary")
     summary = w.call("GET", f"/api/dashboard/summary?date={day}", 200)
     counts = dict(
-    line.split("|") for line in w.sql(
-        f"SELECT status, count(*) FROM interventions WHERE (planned_at AT TIME ZONE 'UTC')::date = '{day}' "
-        "GROUP BY status").split())
+        line.split("|") for line in w.sql(
+            f"SELECT status, count(*) FROM interventions WHERE (planned_at AT TIME ZONE 'UTC')::date = '{day}' "
+            "GROUP BY status").split())
     assert [summary[k] for k in ("scheduledCount", "completedCount")] == [int(counts.get(k, 0))
                                  for k in ("SCHEDULED", "COMPLETED")], summary
     assert w.call("GET", "/api/dashboard/summary?date=1999-01-01", 200)["averageCompletionSeconds"] is None
     trends = w.call("GET", "/api/dashboard/status-trends?from=2026-02-01&to=2026-03-01", 200)
     assert sum(
-    t["count"] for t in trends) == int(
-        w.sql(
-            "SELECT count(*) FROM interventions WHERE (planned_at AT TIME ZONE 'UTC')::date BETWEEN "
-            "'2026-02-01' AND '2026-03-01'"))
+        t["count"] for t in trends) == int(
+            w.sql(
+                "SELECT count(*) FROM interventions WHERE (planned_at AT TIME ZONE 'UTC')::date BETWEEN "
+                "'2026-02-01' AND '2026-03-01'"))
     assert trends == sorted(trends, key=lambda t: (t["date"], t["status"]))
     load = w.call("GET", "/api/dashboard/technician-load", 200)
     assert {t["technicianName"] for t in load} == {"Ada", "Bob"} and load == sorted(load, key=lambda t: -t["openCount"])
@@ -339,30 +339,30 @@ def bad_input_is_refused(w):
             w.call(method, path, status, body)
         w.call(method, path, 415, b"<a/>", "text/xml")
     for query in (
-    "page=-1",
-    "page=x",
-    "size=0",
-    "size=201",
-    "sort=password",
-    "sort=title,up",
-    "status=DONE",
-    "assignmentMode=x",
-    "technicianId=x",
-    "plannedFrom=now",
-    "plannedTo=2026-13-01T00:00:00Z",
-    "query=%ff",
-     "technicianId=99999999999999999999"):
+        "page=-1",
+        "page=x",
+        "size=0",
+        "size=201",
+        "sort=password",
+        "sort=title,up",
+        "status=DONE",
+        "assignmentMode=x",
+        "technicianId=x",
+        "plannedFrom=now",
+        "plannedTo=2026-13-01T00:00:00Z",
+        "query=%ff",
+        "technicianId=99999999999999999999"):
         w.call("GET", "/api/interventions?" + query, 400)
     for path in (
-    "/api/users?role=ROOT",
-    "/api/users?sort=x",
-    "/api/dashboard/summary?date=x",
-    "/api/dashboard/summary?date=2026-02-30",
-    "/api/dashboard/status-trends?from=2026-02-02&to=2026-02-01",
-    "/api/dashboard/map?status=x",
-    "/api/dashboard/map?limit=0",
-    "/api/dashboard/map?limit=1001",
-     "/api/dashboard/ai/forecast?date='"):
+        "/api/users?role=ROOT",
+        "/api/users?sort=x",
+        "/api/dashboard/summary?date=x",
+        "/api/dashboard/summary?date=2026-02-30",
+        "/api/dashboard/status-trends?from=2026-02-02&to=2026-02-01",
+        "/api/dashboard/map?status=x",
+        "/api/dashboard/map?limit=0",
+        "/api/dashboard/map?limit=1001",
+        "/api/dashboard/ai/forecast?date='"):
         w.call("GET", path, 400)
     for path in ("/api", "/api/none", "/api/interventions/x", "/api/interventions/-1", "/api/interventions/1/2/3", "/api/../etc/passwd",
                  "/api/interventions/%2e%2e", "/api/interventions/99999999999999999999"):
@@ -385,11 +385,11 @@ def raw(w, data, seconds=5):
 def odd_framing_is_refused(w):
     head = b"POST /api/interventions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     for lines in (
-    b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
-    b"Content-Length: -1\r\n\r\n{}",
-    b"Content-Length: 9000000\r\n\r\n" + b"x" * 100000,
-     b"Transfer-Encoding: x\r\n\r\n{}"):
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+        b"Content-Length: -1\r\n\r\n{}",
+        b"Content-Length: 9000000\r\n\r\n" + b"x" * 100000,
+        b"Transfer-Encoding: x\r\n\r\n{}"):
         got = raw(w, head + lines, 2)
         assert not got or got.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4", b"HTTP/1.1 501")), got[:200]
     assert raw(w, head + b"Origin: http://evil.example\r\nContent-Length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 403")
