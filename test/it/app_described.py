@@ -429,7 +429,8 @@ def the_dashboard_is_what_its_tables_say(w):
         "INSERT INTO analytics.intervention_daily_metrics SELECT d, s, extract(day FROM d)::int + length(s), "
         "CASE s WHEN 'COMPLETED' THEN 3600.25 WHEN 'VALIDATED' THEN 50 END, CASE s WHEN 'VALIDATED' THEN 44.44 END, '2026-03-15 12:00Z' "
         "FROM generate_series(date '2026-02-20', '2026-03-15', '1 day') d, unnest(ARRAY['SCHEDULED', 'IN_PROGRESS', 'COMPLETED', 'VALIDATED']) s; "
-        "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), (77, 5, 0, NULL, now()); "
+        "INSERT INTO analytics.intervention_technician_load VALUES (3, 5, 1, NULL, now()), (4, 9, 0, 10.5, now()), "
+        "(77, 5, 0, NULL, now()); "
         "INSERT INTO analytics.intervention_geo_view SELECT n, 1.5, 2.25, CASE n % 3 WHEN 0 THEN 'SCHEDULED' WHEN 1 THEN 'COMPLETED' ELSE "
         "'VALIDATED' END, NULL, '2026-03-01Z', timestamptz '2026-03-01Z' + interval '1 second' * (n * 7 % 800) "
         "FROM generate_series(1, 700) n")
