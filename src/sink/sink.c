@@ -122,7 +122,7 @@ int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
 	const char *param = s->name;
 	struct pg_result *r;
 
-	if ((pg_is_broken(s->conn) && connect_session(s, err)) || pg_exec(s->conn, "BEGIN", err) || read_position(s, ret, err))
+	if (((!s->conn || pg_is_broken(s->conn)) && connect_session(s, err)) || pg_exec(s->conn, "BEGIN", err) || read_position(s, ret, err))
 		return -1;
 	if (ret->exists) {
 		if (pg_query(s->conn, "UPDATE walmill.job_position SET epoch = epoch + 1 WHERE job = $1 RETURNING epoch", 1, &param, &r, err))
