@@ -51,6 +51,7 @@ def in_turns(brokers, run):
     got = {b.name: [] for b in brokers}
     for r in range(ROUNDS):
         for b in brokers[::1 if r % 2 else -1]:
+            os.sync()  # what the other left for the kernel to write would be written under this one's syncs
             before = cpu_s(b.pid)
             one = run(b)
             got[b.name].append(one | {"cpu": cpu_s(b.pid) - before})
