@@ -338,6 +338,8 @@ def health_lists_its_checks(w):
     for line in text.splitlines():
         if not line.startswith("#"):
             name = re.match(r"[a-zA-Z_:]+", line)[0]
+            histogram = re.sub("_(bucket|sum|count)$", "", name)
+            name = histogram if types.get(histogram) == "histogram" else name
             assert name in types, f"{name} has no TYPE"
             assert types[name] != "counter" or name.endswith("_total"), name
     assert {"process_resident_memory_bytes", "walmill_build_info", "walmill_uptime_seconds"} <= set(types), sorted(types)
