@@ -24,7 +24,7 @@ import time
 import peers
 import rest as faces
 from broker import kafka
-from machine import PG_BIN, ROOT, WALMILL, Cluster, Failed, Walmill, cpu_s, lsn, peak_mb, reset_peak, wait_for
+from machine import PG_BIN, ROOT, WALMILL, Cluster, Failed, Walmill, cpu_s, lsn, peak_mb, quantile, reset_peak, wait_for
 
 ROWS = int(os.environ.get("BENCH_ROWS", "300000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "8"))
@@ -279,10 +279,6 @@ CREATE TABLE bench_alone AS SELECT intervention_id, latitude FROM analytics.inte
 CREATE TRIGGER tell AFTER INSERT OR UPDATE ON bench_alone FOR EACH ROW WHEN (NEW.latitude < 0) EXECUTE FUNCTION bench_tell();
 CREATE TRIGGER bench_tell AFTER INSERT OR UPDATE ON analytics.intervention_geo_view FOR EACH ROW WHEN (NEW.latitude < 0)
 EXECUTE FUNCTION bench_tell()""" % HOT
-
-
-def quantile(values, q):
-    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
 
 
 class Probe:

@@ -8,7 +8,7 @@ import mmap
 import os
 import subprocess
 
-from machine import ROOT, Failed, cpu_s, peak_mb, reset_peak
+from machine import ROOT, Failed, cpu_s, peak_mb, quantile, reset_peak
 
 LOAD = os.environ.get("KAFKA_LOAD", os.path.join(ROOT, "build-release/bench/kafka_load"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -59,7 +59,7 @@ def in_turns(brokers, run):
 
 
 def middle(runs, key):
-    return sorted(r[key] for r in runs)[len(runs) // 2]
+    return quantile([r[key] for r in runs], 0.5)
 
 
 def rate(count, seconds):

@@ -35,6 +35,10 @@ def wait_for(condition, what, timeout_s, every_s=0.002):
         time.sleep(every_s)
 
 
+def quantile(values, q):
+    return sorted(values)[min(len(values) - 1, int(q * len(values)))]
+
+
 # ---- PostgreSQL ----
 
 class Notify(ctypes.Structure):

@@ -54,6 +54,12 @@ bool api_stream(const struct api *api, const struct http_request *r, struct http
 /* What the stream carries; api must outlive it. Before live_start. */
 void api_stream_topics(struct api *api);
 
+/* Where the partition of a group's offset stands, and how many records the group has left to read: -1 when it has committed none. False
+ * when there is no such partition. */
+struct kafka_group_offset;
+bool api_group_lag(
+	const struct api *api, const struct kafka_group_offset *o, uint32_t *ret_part, struct log_marks *ret, int64_t *ret_records);
+
 /* feed.c: which interventions have changed, for the live stream. On its thread. */
 struct feed *feed_new(const struct api *api);
 void feed_free(struct feed *f);

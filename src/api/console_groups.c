@@ -20,22 +20,31 @@ static int take_time(void *arg, const struct record *rec)
 	return 1;
 }
 
+bool api_group_lag(
+	const struct api *api, const struct kafka_group_offset *o, uint32_t *ret_part, struct log_marks *ret, int64_t *ret_records)
+{
+	struct log_topic t;
+
+	if (!log_topic_find(api->log, o->topic, &t) || !log_part_find(api->log, t.id, (uint32_t)o->partition, ret_part))
+		return false;
+	log_marks(api->log, ret_part, 1, ret, NULL);
+	*ret_records = o->committed < 0 ? -1 : ret->high > o->committed ? ret->high - o->committed : 0;
+	return true;
+}
+
 static struct lag lag_of(const struct api *api, const struct kafka_group_offset *o, unsigned *times)
 {
 	struct lag ret = {-1, -1, -1};
 	struct err err = ERR_INIT;
 	int64_t time_ms = -1, next;
 	struct log_marks m;
-	struct log_topic t;
 	uint32_t part;
 
-	if (!log_topic_find(api->log, o->topic, &t) || !log_part_find(api->log, t.id, (uint32_t)o->partition, &part))
+	if (!api_group_lag(api, o, &part, &m, &ret.records))
 		return ret;
-	log_marks(api->log, &part, 1, &m, NULL);
 	ret.end = m.high;
 	if (o->committed < 0)
 		return ret;
-	ret.records = m.high > o->committed ? m.high - o->committed : 0;
 	if (ret.records == 0)
 		ret.seconds = 0;
 	else if ((*times)++ < TIMES_MAX &&

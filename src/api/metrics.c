@@ -224,24 +224,22 @@ static void add_group(const struct api *api, struct rows *r, const struct kafka_
 {
 	struct buf more = BUF_INIT(4096);
 	struct log_marks marks;
-	struct log_topic t;
 	uint32_t i, part;
+	int64_t records;
 
 	r->name = g->id;
 	for (i = 0; i < g->n_offsets && *series < GROUP_SERIES_MAX; i++) {
 		const struct kafka_group_offset *o = &g->offsets[i];
 
-		if (o->committed < 0 || !log_topic_find(api->log, o->topic, &t) ||
-			!log_part_find(api->log, t.id, (uint32_t)o->partition, &part))
+		if (!api_group_lag(api, o, &part, &marks, &records) || records < 0)
 			continue;
-		log_marks(api->log, &part, 1, &marks, NULL);
 		buf_clear(&more);
 		buf_puts(&more, ",topic=\"");
 		put_label(&more, o->topic);
 		buf_printf(&more, "\",partition=\"%d\"", o->partition);
 		r->at = 0;
 		row(r, buf_cstr(&more), (double)o->committed);
-		row(r, buf_cstr(&more), marks.high > o->committed ? (double)(marks.high - o->committed) : 0);
+		row(r, buf_cstr(&more), (double)records);
 		(*series)++;
 	}
 	buf_release(&more);

@@ -227,6 +227,14 @@ struct metric *metric_get(struct metric_family *f, const char *const *values)
 	return m;
 }
 
+struct metric *metric_latency(struct metrics *m, const char *name, const char *help, const char *label, const char *value)
+{
+	const struct metric_def def = {.kind = METRIC_HISTOGRAM, .name = name, .help = help, .labels = {label}, .bounds = metric_latency_bounds,
+		.n_bounds = metric_latency_n};
+
+	return metric_get(metrics_family(m, &def), label ? &value : NULL);
+}
+
 void metric_drop(struct metric_family *f, const char *const *values)
 {
 	struct buf key = BUF_INIT(SIZE_MAX);

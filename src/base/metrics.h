@@ -54,6 +54,8 @@ struct metric_family *metrics_family(struct metrics *m, const struct metric_def 
 
 /* The metric with these label values, as many as the family has labels (NULL when none). Values are copied. */
 struct metric *metric_get(struct metric_family *f, const char *const *values);
+/* A histogram over metric_latency_bounds with one label, or without (label NULL). */
+struct metric *metric_latency(struct metrics *m, const char *name, const char *help, const char *label, const char *value);
 void metric_drop(struct metric_family *f, const char *const *values);
 
 static inline void metric_add(struct metric *m, uint64_t n)    /* counter */

@@ -57,16 +57,6 @@ static int make_logger(struct instance *in)
 	return 0;
 }
 
-/* A histogram of latencies, with a label or without. */
-static struct metric *latency(struct instance *in, const char *name, const char *help, const char *label, const char *value)
-{
-	const struct metric_def def = {.kind = METRIC_HISTOGRAM, .name = name, .help = help, .labels = {label}, .bounds = metric_latency_bounds,
-		.n_bounds = metric_latency_n};
-	const char *const values[] = {value};
-
-	return metric_get(metrics_family(in->metrics, &def), label ? values : NULL);
-}
-
 static int open_log(struct instance *in, struct err *err)
 {
 	const char *data = settings_text(in->cli->settings, SET_DATA);
@@ -78,7 +68,8 @@ static int open_log(struct instance *in, struct err *err)
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
 	s.reserve_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_RESERVE_BYTES);
 	s.flush_interval_us = settings_int(in->cli->settings, SET_LOG_FLUSH_INTERVAL);
-	s.flush_seconds = latency(in, "walmill_log_flush_seconds", "Writes of the log to the disk, with their sync.", NULL, NULL);
+	s.flush_seconds =
+		metric_latency(in->metrics, "walmill_log_flush_seconds", "Writes of the log to the disk, with their sync.", NULL, NULL);
 	if (io_make_dir(io_system(), data, err)) {
 		err_hint(err, "Choose a directory that this user may write to with --data DIR.");
 		return -1;
@@ -219,7 +210,7 @@ static int listen_on(struct instance *in, enum walmill_setting row, http_handler
 		if (check_local(row, &list[i], address, sizeof(address), err))
 			return -1;
 		if (http_server_start(address, handler, &in->api,
-			latency(in, "walmill_http_request_seconds", "Requests, from a body read whole to an answer made.", "listener",
+			metric_latency(in->metrics, "walmill_http_request_seconds", "Requests, from a body read whole to an answer made.", "listener",
 				walmill_settings[row].name), &s, err))
 			return -1;
 		in->servers[in->nservers++] = s;

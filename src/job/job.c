@@ -425,17 +425,13 @@ static void hash_text(struct job *j)
 /* Of all jobs that ever had the name: another one goes on counting where the last has ended. */
 static void make_metrics(struct job *j)
 {
-	const struct metric_def visible = {.kind = METRIC_HISTOGRAM, .name = "walmill_job_commit_to_visible_seconds", .labels = {"job"},
-		.help = "From the source's commit to its being visible in the target, of the newest transaction of each write.",
-		.bounds = metric_latency_bounds, .n_bounds = metric_latency_n};
-	const struct metric_def written = {.kind = METRIC_HISTOGRAM, .name = "walmill_job_write_seconds", .labels = {"job"},
-		.help = "Transactions of the target.", .bounds = metric_latency_bounds, .n_bounds = metric_latency_n};
-	const char *const name[] = {j->name};
+	struct metrics *m = j->env->metrics;
 
-	if (!j->env->metrics)
+	if (!m)
 		return;
-	j->visible_seconds = metric_get(metrics_family(j->env->metrics, &visible), name);
-	j->write_seconds = metric_get(metrics_family(j->env->metrics, &written), name);
+	j->visible_seconds = metric_latency(m, "walmill_job_commit_to_visible_seconds",
+		"From the source's commit to its being visible in the target, of the newest transaction of each write.", "job", j->name);
+	j->write_seconds = metric_latency(m, "walmill_job_write_seconds", "Transactions of the target.", "job", j->name);
 }
 
 struct job *job_new(const struct job_env *env, const char *name, struct view text, const struct job_options *opts)

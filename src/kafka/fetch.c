@@ -59,12 +59,17 @@ static void spare_give(struct spares *s, struct buf *b)
 	}
 }
 
+void spares_release(struct spares *s)
+{
+	while (s->n)
+		buf_release(&s->list[--s->n]);
+	s->bytes = 0;
+}
+
 void spares_sweep(struct spares *s)
 {
-	while (!s->used && s->n)
-		buf_release(&s->list[--s->n]);
-	if (!s->n)
-		s->bytes = 0;
+	if (!s->used)
+		spares_release(s);
 	s->used = false;
 }
 

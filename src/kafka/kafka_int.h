@@ -137,7 +137,8 @@ struct spares {
 	size_t bytes;
 	bool used;                   /* since the last sweep */
 };
-void spares_sweep(struct spares *s); /* once a second; and when nothing runs any more, twice */
+void spares_release(struct spares *s);
+void spares_sweep(struct spares *s);     /* once a second: gives back what was not used since */
 
 struct kafka {
 	struct kafka_options o;

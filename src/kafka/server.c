@@ -222,8 +222,7 @@ static void kafka_free(struct kafka *k)
 	groups_free(k);
 	producers_free(k->producers);
 	buf_release(&k->scratch);
-	spares_sweep(&k->spares);
-	spares_sweep(&k->spares);
+	spares_release(&k->spares);
 	mem_free(k->timers.heap);
 	wake_release(&k->work_wake);
 	lock_release(&k->lock);

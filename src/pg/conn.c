@@ -237,7 +237,7 @@ int pg_server_version(const struct pg_conn *c)
 
 bool pg_is_broken(const struct pg_conn *c)
 {
-	return c->broken || PQstatus(c->pq) == CONNECTION_BAD;
+	return !c || c->broken || PQstatus(c->pq) == CONNECTION_BAD;
 }
 
 int pg_check(struct pg_conn *c, struct err *err)

@@ -47,7 +47,7 @@ void pg_close(struct pg_conn *c);
 int64_t pg_set_deadline(struct pg_conn *c, int64_t timeout_ms); /* the one before */
 
 int pg_server_version(const struct pg_conn *c);  /* 150018 */
-bool pg_is_broken(const struct pg_conn *c);      /* the connection is gone; only pg_close is left */
+bool pg_is_broken(const struct pg_conn *c);      /* the connection is gone, only pg_close is left; or there is none (NULL) */
 /* Whether an idle connection has been ended by the server, as far as this machine knows; no round trip. ERR_CONNECTION. */
 int pg_check(struct pg_conn *c, struct err *err) WM_MUST_USE;
 int pg_fd(const struct pg_conn *c);

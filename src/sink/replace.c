@@ -15,24 +15,29 @@ static void put_new_name(struct buf *b, uint32_t i)
 	buf_printf(b, "pg_temp.walmill_new_%u", i);
 }
 
-/* ROW(alias."a", alias."b"): the columns that are compared */
-static void put_image(struct buf *b, const struct target *t, const char *alias)
+/* alias."a", alias."b": all columns, or those that are compared */
+static void put_list(struct buf *b, const struct target *t, const char *alias, bool compared)
 {
 	const char *comma = "";
 	uint32_t i;
 
-	buf_puts(b, "ROW(");
 	for (i = 0; i < t->st->ncolumns; i++) {
-		if (t->st->is_write_time[i])
+		if (compared && t->st->is_write_time[i])
 			continue;
 		buf_printf(b, "%s%s.", comma, alias);
 		pg_put_ident(b, t->columns[i]);
 		comma = ", ";
 	}
+}
+
+static void put_image(struct buf *b, const struct target *t, const char *alias)
+{
+	buf_puts(b, "ROW(");
+	put_list(b, t, alias, true);
 	buf_putc(b, ')');
 }
 
-/* WHERE NOT EXISTS: an identical row among those that `put_other` names, of the one called `alias`. */
+/* WHERE NOT EXISTS: in the other table, the new rows or the target, a row that is identical to the one called `alias`. */
 static void put_alone(struct buf *b, const struct target *t, uint32_t i, bool other_is_new, const char *alias)
 {
 	buf_puts(b, " WHERE NOT EXISTS (SELECT FROM (SELECT ");
@@ -49,18 +54,13 @@ static void put_alone(struct buf *b, const struct target *t, uint32_t i, bool ot
 
 static void put_table(struct buf *b, const struct target *t, uint32_t i)
 {
-	uint32_t c;
-
 	buf_puts(b, "DROP TABLE IF EXISTS ");
 	put_new_name(b, i);
 	buf_printf(b, "; CREATE TEMPORARY TABLE walmill_new_%u ON COMMIT DELETE ROWS AS SELECT ", i);
-	for (c = 0; c < t->st->ncolumns; c++) {
-		buf_puts(b, c ? ", " : "");
-		pg_put_ident(b, t->columns[c]);
-	}
+	put_list(b, t, "t", false);
 	buf_puts(b, " FROM ");
 	target_put_name(b, t);
-	buf_puts(b, " WITH NO DATA");
+	buf_puts(b, " AS t WITH NO DATA");
 }
 
 /* 1: it has a row, 0: none, or -1 */
@@ -130,7 +130,6 @@ int replace_queue(struct sink *s, uint32_t i, struct err *err)
 {
 	const struct target *t = &s->targets[i];
 	struct buf sql = BUF_INIT(16 << 20);
-	uint32_t c;
 	int rc;
 
 	buf_puts(&sql, "DELETE FROM ");
@@ -144,10 +143,7 @@ int replace_queue(struct sink *s, uint32_t i, struct err *err)
 		target_put_name(&sql, t);
 		target_put_columns(&sql, t);
 		buf_puts(&sql, " SELECT ");
-		for (c = 0; c < t->st->ncolumns; c++) {
-			buf_puts(&sql, c ? ", n." : "n.");
-			pg_put_ident(&sql, t->columns[c]);
-		}
+		put_list(&sql, t, "n", false);
 		buf_puts(&sql, " FROM ");
 		put_new_name(&sql, i);
 		buf_puts(&sql, " AS n");

@@ -122,7 +122,7 @@ int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
 	const char *param = s->name;
 	struct pg_result *r;
 
-	if (((!s->conn || pg_is_broken(s->conn)) && connect_session(s, err)) || pg_exec(s->conn, "BEGIN", err) || read_position(s, ret, err))
+	if ((pg_is_broken(s->conn) && connect_session(s, err)) || pg_exec(s->conn, "BEGIN", err) || read_position(s, ret, err))
 		return -1;
 	if (ret->exists) {
 		if (pg_query(s->conn, "UPDATE walmill.job_position SET epoch = epoch + 1 WHERE job = $1 RETURNING epoch", 1, &param, &r, err))
@@ -275,7 +275,7 @@ static int queue_rows(struct sink *s, struct flow *f, uint32_t st, char verb, ui
 			put_element(&s->columns_text[i], deletes ? &ch.key[i] : &ch.row[i], &env, &text);
 			bytes += text.len;
 		}
-		*(verb == 'n' ? &s->staged_rows : rows) += 1;
+		(*rows)++;
 		if (++n < CHUNK_ROWS && bytes < CHUNK_BYTES)
 			continue;
 		if (run_chunk(s, name, width, err))
@@ -302,7 +302,7 @@ static int replace_rows(struct sink *s, struct flow *f, uint32_t i, uint64_t *ro
 	int rc;
 
 	if (s->targets[i].staged)
-		return queue_rows(s, f, i, 'n', rows, err) || replace_queue(s, i, err) ? -1 : 0;
+		return queue_rows(s, f, i, 'n', &s->staged_rows, err) || replace_queue(s, i, err) ? -1 : 0;
 	buf_puts(&sql, "DELETE FROM ");
 	target_put_name(&sql, &s->targets[i]);
 	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);

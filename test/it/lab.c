@@ -117,6 +117,25 @@ void lab_wait_sql(struct lab *l, const char *fmt, ...)
 	}
 }
 
+struct pgtemp *lab_server;
+
+int lab_server_start(void **state)
+{
+	struct pgtemp_options options = {.tcp = true};
+	struct err err = ERR_INIT;
+
+	if (pgtemp_start(&lab_server, &options, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err.text);
+	return -1;
+}
+
+int lab_server_stop(void **state)
+{
+	pgtemp_stop(lab_server);
+	return 0;
+}
+
 struct lab *lab_new(struct pgtemp *server, const char *name, const char *schema_sql)
 {
 	struct lab *l = mem_zalloc(sizeof(*l));

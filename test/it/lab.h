@@ -38,6 +38,11 @@ struct writers {
 	char dsn[256];
 };
 
+/* The server that the tests of one program share: fixtures of the group. */
+extern struct pgtemp *lab_server;
+int lab_server_start(void **state);
+int lab_server_stop(void **state);
+
 struct lab *lab_new(struct pgtemp *server, const char *name, const char *schema_sql);
 void lab_free(struct lab *l);                    /* drops slots and database */
 void lab_sql(struct lab *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

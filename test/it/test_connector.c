@@ -17,12 +17,10 @@
 
 #define TABLE "CREATE TABLE t (id bigserial PRIMARY KEY, n int)"
 
-static struct pgtemp *server;
-
 /* A connector that streams, with some rows behind it. */
 static struct lab *streaming_lab(const char *name)
 {
-	struct lab *l = lab_new(server, name, TABLE);
+	struct lab *l = lab_new(lab_server, name, TABLE);
 
 	lab_witness(l);
 	lab_start(l);
@@ -139,7 +137,7 @@ static lsn_t confirmed(struct lab *l)
 
 static void the_slot_is_not_confirmed_past_what_is_durable(void **state)
 {
-	struct lab *l = lab_new(server, "confirming", TABLE);
+	struct lab *l = lab_new(lab_server, "confirming", TABLE);
 	unsigned records;
 	lsn_t held;
 
@@ -234,7 +232,7 @@ static void a_slot_held_by_another_session_is_waited_for(void **state)
 	PGresult *r;
 
 	lab_stop(l);
-	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=held replication=database", pgtemp_port(server));
+	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=held replication=database", pgtemp_port(lab_server));
 	other = PQconnectdb(dsn);
 	r = PQexec(other, "START_REPLICATION SLOT held LOGICAL 0/0 (proto_version '1', publication_names 'held')");
 	assert_int_equal(PQresultStatus(r), PGRES_COPY_BOTH);
@@ -294,7 +292,7 @@ static void another_cluster_is_a_failure_that_says_so(void **state)
 	expect_failure(l, "the source is another PostgreSQL cluster than before: system identifier", "create it again", records);
 	connector_free(l->connector);
 	l->connector = NULL;
-	l->server = server;
+	l->server = lab_server;
 	pgtemp_stop(second);
 	/* and with the right one it goes on */
 	lab_start(l);
@@ -317,10 +315,10 @@ static void crashes_of_the_server_leave_neither_gap_nor_duplicate(void **state)
 	for (i = 0; i < 3; i++) {
 		writers_wait(&w, 30);
 		if (i == 1)
-			pgtemp_shutdown(server);
+			pgtemp_shutdown(lab_server);
 		else
-			pgtemp_crash(server);
-		if (pgtemp_boot(server, &err))
+			pgtemp_crash(lab_server);
+		if (pgtemp_boot(lab_server, &err))
 			fail_msg("%s", err.text);
 		lab_reconnect(l);
 		writers_wait(&w, 5);
@@ -330,23 +328,6 @@ static void crashes_of_the_server_leave_neither_gap_nor_duplicate(void **state)
 	lab_caught_up(l);
 	lab_compare(l);
 	lab_free(l);
-}
-
-static int start(void **state)
-{
-	struct pgtemp_options options = {.tcp = true};
-	struct err err = ERR_INIT;
-
-	if (pgtemp_start(&server, &options, &err) == 0)
-		return 0;
-	fprintf(stderr, "%s\n", err.text);
-	return -1;
-}
-
-static int stop(void **state)
-{
-	pgtemp_stop(server);
-	return 0;
 }
 
 int main(void)
@@ -368,5 +349,5 @@ int main(void)
 		cmocka_unit_test(crashes_of_the_server_leave_neither_gap_nor_duplicate),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_server_start, lab_server_stop);
 }

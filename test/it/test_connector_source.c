@@ -21,14 +21,12 @@
 
 enum { WAIT_US = 30000000, LOOK_US = 20000 };
 
-static struct pgtemp *server;
-
 /* ---- publications: helpers ---- */
 
 /* A connector that has captured a row of each table and is stopped; `more` as in lab.h. */
 static struct lab *stopped_lab(const char *name, const char *more)
 {
-	struct lab *l = lab_new(server, name, TABLES);
+	struct lab *l = lab_new(lab_server, name, TABLES);
 
 	l->more = more;
 	if (more)
@@ -241,7 +239,7 @@ static void another_publication_in_the_configuration_is_taken_as_it_is(void **st
 
 static void of_all_tables_none_is_missed(void **state)
 {
-	struct lab *l = lab_new(server, "every", TABLES);
+	struct lab *l = lab_new(lab_server, "every", TABLES);
 
 	l->more = ",\"publication.autocreate.mode\":\"all_tables\"";
 	lab_witness(l);
@@ -747,23 +745,6 @@ static void tables_of_jobs_are_those_of_the_server_that_was_put_back(void **stat
 	world_stop(&w);
 }
 
-static int start(void **state)
-{
-	struct pgtemp_options options = {.tcp = true};
-	struct err err = ERR_INIT;
-
-	if (pgtemp_start(&server, &options, &err) == 0)
-		return 0;
-	fprintf(stderr, "%s\n", err.text);
-	return -1;
-}
-
-static int stop(void **state)
-{
-	pgtemp_stop(server);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -790,5 +771,5 @@ int main(void)
 		cmocka_unit_test(tables_of_jobs_are_those_of_the_server_that_was_put_back),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_server_start, lab_server_stop);
 }

@@ -15,8 +15,6 @@
 #include "base/mem.h"
 #include "lab.h"
 
-static struct pgtemp *server;
-
 /* ---- huge transactions ---- */
 
 /* A change_out that counts and forgets, so that what stays in memory is capture's own. */
@@ -123,7 +121,7 @@ static void a_huge_transaction_arrives_whole_in_bounded_memory(void **state)
 		.schemas = counter_schemas, .free = counter_free,
 	};
 	struct counter k = {.base.ops = &ops};
-	struct lab *l = lab_new(server, "huge", "CREATE TABLE t (id bigint PRIMARY KEY, n int, pad text)");
+	struct lab *l = lab_new(lab_server, "huge", "CREATE TABLE t (id bigint PRIMARY KEY, n int, pad text)");
 
 	lock_init(&k.lock);
 	lab_start_out(l, &k.base);
@@ -169,7 +167,7 @@ static void expect(const char *have, const char *want)
 
 static void a_rolled_back_savepoint_leaves_no_row(void **state)
 {
-	struct lab *l = lab_new(server, "savepoint", "CREATE TABLE t (id bigint PRIMARY KEY, n int)");
+	struct lab *l = lab_new(lab_server, "savepoint", "CREATE TABLE t (id bigint PRIMARY KEY, n int)");
 
 	lab_witness(l);
 	lab_start(l);
@@ -256,7 +254,7 @@ static int exception_of(struct lab *l, unsigned record, int attnum)
 
 static void columns_come_and_go_while_streaming(void **state)
 {
-	struct lab *l = lab_new(server, "columns", COLUMNS);
+	struct lab *l = lab_new(lab_server, "columns", COLUMNS);
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
@@ -271,7 +269,7 @@ static void columns_come_and_go_while_streaming(void **state)
 /* When the rows are read, the catalog has long another table: what they were is told by the stream and the stored schema. */
 static void columns_that_came_and_went_while_stopped_are_those_of_their_time(void **state)
 {
-	struct lab *l = lab_new(server, "columns2", COLUMNS);
+	struct lab *l = lab_new(lab_server, "columns2", COLUMNS);
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
@@ -288,7 +286,7 @@ static void columns_that_came_and_went_while_stopped_are_those_of_their_time(voi
 static void unchanged_toast_is_a_placeholder_and_an_exception(void **state)
 {
 	struct lab *l =
-		lab_new(server, "toast", "CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
+		lab_new(lab_server, "toast", "CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
 
 	lab_start(l);
 	lab_wait_step(l, STEP_STREAMING, NULL);
@@ -308,7 +306,7 @@ static void unchanged_toast_is_a_placeholder_and_an_exception(void **state)
 
 static void truncate_is_an_event_at_its_place(void **state)
 {
-	struct lab *l = lab_new(server, "truncated", "CREATE TABLE t (id int PRIMARY KEY)");
+	struct lab *l = lab_new(lab_server, "truncated", "CREATE TABLE t (id int PRIMARY KEY)");
 	struct arena a = ARENA_INIT;
 	struct unit_payload u;
 	unsigned first;
@@ -395,7 +393,7 @@ static void compare_with_table(struct lab *l)
 
 static void a_snapshot_under_writers_and_the_stream_make_the_table(void **state)
 {
-	struct lab *l = lab_new(server, "snapshot", FILLED);
+	struct lab *l = lab_new(lab_server, "snapshot", FILLED);
 	struct connector_status s;
 	struct writers w;
 
@@ -421,7 +419,7 @@ static PGconn *open_transaction(const char *db, const char *more, char *ret_xid)
 	PGconn *c;
 	PGresult *r;
 
-	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=%s", pgtemp_port(server), db);
+	snprintf(dsn, sizeof(dsn), "host=127.0.0.1 port=%d user=postgres dbname=%s", pgtemp_port(lab_server), db);
 	c = PQconnectdb(dsn);
 	PQclear(PQexec(c, "BEGIN"));
 	r = PQexec(c, more);
@@ -440,7 +438,7 @@ static PGconn *open_transaction(const char *db, const char *more, char *ret_xid)
 static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gone(void **state)
 {
 	static const char waits[] = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND transactionid = '%s'";
-	struct lab *l = lab_new(server, "beside", FILLED);
+	struct lab *l = lab_new(lab_server, "beside", FILLED);
 	PGconn *first, *second, *locker;
 	char xid[16];
 
@@ -473,7 +471,7 @@ static void a_snapshot_beside_an_existing_slot_starts_over_until_the_lock_is_gon
 static void a_column_added_while_the_slot_is_made_is_in_the_stream(void **state)
 {
 	static const char waits[] = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND transactionid = '%s'";
-	struct lab *l = lab_new(server, "passing", "CREATE TABLE t (id bigint PRIMARY KEY, n int)");
+	struct lab *l = lab_new(lab_server, "passing", "CREATE TABLE t (id bigint PRIMARY KEY, n int)");
 	PGconn *first, *second;
 	char xid[16];
 
@@ -495,23 +493,6 @@ static void a_column_added_while_the_slot_is_made_is_in_the_stream(void **state)
 	lab_free(l);
 }
 
-static int start(void **state)
-{
-	struct pgtemp_options options = {.tcp = true};
-	struct err err = ERR_INIT;
-
-	if (pgtemp_start(&server, &options, &err) == 0)
-		return 0;
-	fprintf(stderr, "%s\n", err.text);
-	return -1;
-}
-
-static int stop(void **state)
-{
-	pgtemp_stop(server);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,5 +507,5 @@ int main(void)
 		cmocka_unit_test(a_column_added_while_the_slot_is_made_is_in_the_stream),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_server_start, lab_server_stop);
 }

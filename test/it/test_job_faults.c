@@ -37,15 +37,6 @@ static void resume(struct job *j)
 	}
 }
 
-static void expect_cell(const char *want, const char *sql)
-{
-	char *text = world_value(&w, sql);
-
-	if (strcmp(text, want) != 0)
-		fail_msg("%s: \"%s\", not \"%s\"", sql, text, want);
-	free(text);
-}
-
 /* Waits until the condition holds; looks again whenever something of the world moves. */
 #define WAIT_UNTIL(condition, ...) \
 	do { \
@@ -76,12 +67,12 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 	world_wait_job(&w, j, JOB_RUNNING);
 	workload_settle(&l, j, v);
 	/* each changed row was written once: by the transaction whose answer was lost, or by the one after the one that was lost itself */
-	expect_cell("1001 1, 1002 1", "SELECT string_agg(id || ' ' || n, ', ' ORDER BY id) FROM (SELECT id, count(*) AS n FROM kept.seen "
+	world_expect(&w, "1001 1, 1002 1", "SELECT string_agg(id || ' ' || n, ', ' ORDER BY id) FROM (SELECT id, count(*) AS n FROM kept.seen "
 		"GROUP BY id) s");
 	world_sql(&w, "UPDATE shop.orders SET amount = amount + 1 WHERE id = 1003; ");
 	workload_settle(&l, j, v);
-	expect_cell("1", "SELECT count(*) FROM kept.seen WHERE id = 1003");
-	expect_cell("3", "SELECT count(*) FROM kept.seen");
+	world_expect(&w, "1", "SELECT count(*) FROM kept.seen WHERE id = 1003");
+	world_expect(&w, "3", "SELECT count(*) FROM kept.seen");
 	job_status(j, &after);
 	assert_true(after.position > before.position);
 	/* what was written while nobody heard of it is not counted, the rest is, once */
@@ -542,7 +533,7 @@ static void what_an_event_cannot_say_stops_the_job_before_it_and_the_tables_say_
 		world_wait_job(&w, j, JOB_FAILED);
 		job_status(j, &s);
 		assert_non_null(strstr(s.error.text, "cannot be told from its event"));
-		expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type "
+		world_expect(&w, "0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.every_type) UNION ALL (TABLE kept.every_type "
 			"EXCEPT ALL TABLE kept.before)) x");
 		resume(j);
 		workload_settle(&l, j, v);
@@ -600,7 +591,7 @@ static void expect_stopped(struct job *j, const char *column, const char *change
 	job_status(j, &s);
 	if (!strstr(s.error.text, column))
 		fail_msg("%s", s.error.text);
-	expect_cell("0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.filter) UNION ALL (TABLE kept.filter EXCEPT ALL "
+	world_expect(&w, "0", "SELECT count(*) FROM ((TABLE kept.before EXCEPT ALL TABLE kept.filter) UNION ALL (TABLE kept.filter EXCEPT ALL "
 		"TABLE kept.before)) x");
 }
 

@@ -95,15 +95,6 @@ static void repaired(struct job *j)
 	} while (true); /* meson's time limit ends it */
 }
 
-static void expect(const char *want, const char *sql)
-{
-	char *text = world_value(&w, sql);
-
-	if (strcmp(text, want) != 0)
-		fail_msg("%s: \"%s\", not \"%s\"", sql, text, want);
-	free(text);
-}
-
 /* Rows that are right to the byte keep their version; a number's scale and a NULL in a key count, the time of writing does not. */
 static void a_repair_touches_only_what_differs(void **state)
 {
@@ -132,7 +123,7 @@ static void a_repair_touches_only_what_differs(void **state)
 	repaired(b);
 	job_status(b, &after);
 	assert_int_equal(after.counts.rows_written, before.counts.rows_written);
-	expect("0", touched);
+	world_expect(&w, "0", touched);
 	/* another scale, a row too many, a row too few, and one whose key has a NULL */
 	world_sql(&w, "DELETE FROM kept.sums WHERE ctid = (SELECT max(ctid) FROM kept.sums WHERE place >= 0); UPDATE kept.sums SET total = "
 		"total + 0.00000 WHERE ctid = (SELECT min(ctid) FROM kept.sums WHERE place >= 0 AND total IS NOT NULL); INSERT INTO kept.sums "
@@ -141,14 +132,14 @@ static void a_repair_touches_only_what_differs(void **state)
 	repaired(b);
 	job_status(b, &after);
 	assert_int_equal(after.counts.rows_written - before.counts.rows_written, 6); /* 2 + 1 + 1 + 2 */
-	expect("3", touched);
+	world_expect(&w, "3", touched);
 	world_verify(&w, b);
-	expect("0", "SELECT count(*) FROM kept.sums WHERE scale(total) > 5");
+	world_expect(&w, "0", "SELECT count(*) FROM kept.sums WHERE scale(total) > 5");
 	/* every type; without the right to make temporary tables it is right all the same */
 	world_sql(&w, "UPDATE kept.every_type SET code = 'zz' WHERE id = (SELECT min(id::text)::uuid FROM kept.every_type)");
 	repaired(a);
-	expect("1", "SELECT count(*) FROM kept.every_type e LEFT JOIN kept.was x ON x.v = e.xmin::text AND x.t = 'e' AND x.at = e.ctid::text "
-		"WHERE x.v IS NULL");
+	world_expect(&w, "1", "SELECT count(*) FROM kept.every_type e LEFT JOIN kept.was x ON x.v = e.xmin::text AND x.t = 'e' AND x.at = "
+		"e.ctid::text WHERE x.v IS NULL");
 	world_verify(&w, a);
 	job_free(a);
 	world_sql(&w, "CREATE ROLE writer LOGIN; GRANT ALL ON SCHEMA kept, shop, walmill TO writer; GRANT ALL ON ALL TABLES IN SCHEMA kept, "

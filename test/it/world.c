@@ -176,6 +176,15 @@ char *world_value(struct world *w, const char *sql)
 	return v;
 }
 
+void world_expect(struct world *w, const char *want, const char *sql)
+{
+	char *text = world_value(w, sql);
+
+	if (strcmp(text, want) != 0)
+		fail_msg("%s: \"%s\", not \"%s\"", sql, text, want);
+	free(text);
+}
+
 lsn_t world_lsn(struct world *w)
 {
 	char *text = world_value(w, "SELECT pg_current_wal_lsn()");

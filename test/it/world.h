@@ -30,6 +30,7 @@ void world_connect(struct world *w);           /* connector of the configuration
 void world_disconnect(struct world *w);
 void world_sql(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *world_value(struct world *w, const char *sql); /* first cell; free it */
+void world_expect(struct world *w, const char *want, const char *sql); /* the first cell is that, or the test fails */
 lsn_t world_lsn(struct world *w);              /* end of the source's WAL now */
 struct job *world_job(struct world *w, const char *name, const char *text);
 void world_wait_job(struct world *w, struct job *j, enum job_state want);
