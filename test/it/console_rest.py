@@ -123,10 +123,17 @@ def compressed_records_are_read(w):
 
 
 def topics_say_what_they_hold(w):
-    row = next(t for t in w.get("/api/topics") if t["name"] == "paged")
-    assert row["records"] == 303 and row["partitions"] == 3 and row["eventsPerSecond"] > 0 and not row["internal"], row
-    one = w.get("/api/topics/paged")
-    assert [p["endOffset"] for p in one["partitions"]] == [101, 101, 101], one
+    produce_three_partitions(w, "held", 101)
+    row = next(t for t in w.get("/api/topics") if t["name"] == "held")
+    assert row["records"] == 303 and row["partitions"] == 3 and not row["internal"], row
+    # the rate is that of the last seconds: one record after the other until it shows
+    written, deadline = 101, time.monotonic() + 20
+    while next(t for t in w.get("/api/topics") if t["name"] == "held")["eventsPerSecond"] == 0:
+        assert time.monotonic() < deadline, row
+        kcat(w, "-P", "-t", "held", "-p", "0", text="again\n")
+        written += 1
+    one = w.get("/api/topics/held")
+    assert [p["endOffset"] for p in one["partitions"]] == [written, 101, 101], one
     assert {"name": "cleanup.policy", "value": "delete", "source": "default"} in one["configs"]
 
 
