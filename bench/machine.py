@@ -214,8 +214,8 @@ class Walmill:
         return got
 
     def wait_ready(self, timeout_s=30):
-        """Seconds from the start of the process to /readyz."""
-        wait_for(lambda: self.http("GET", "api", "/readyz")[0] == 200, "/readyz", timeout_s, 0.001)
+        """Seconds from the start of the process to /readyz; asked seldom enough that asking takes no core from what starts."""
+        wait_for(lambda: self.http("GET", "api", "/readyz")[0] == 200, "/readyz", timeout_s, 0.004)
         return time.monotonic() - self.started
 
     def connector(self, name):

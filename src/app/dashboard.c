@@ -34,7 +34,9 @@ int app_users_list(struct app *a, struct view query, struct view role, int64_t p
 	struct app_faults *faults, struct buf *into, struct err *err)
 {
 	const char *order = sort.len ? user_order(sort, faults->arena) : "u.id";
-	const char *params[] = {query.len ? arena_str(faults->arena, query) : NULL, role.len ? arena_str(faults->arena, role) : NULL};
+	char size_text[24], page_text[24];
+	const char *params[] = {query.len ? arena_str(faults->arena, query) : NULL, role.len ? arena_str(faults->arena, role) : NULL, size_text,
+		page_text};
 	struct buf sql = BUF_INIT(8192);
 	int rc = -1;
 
@@ -53,12 +55,14 @@ int app_users_list(struct app *a, struct view query, struct view role, int64_t p
 	buf_printf(&sql,
 		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(p.item), '[]'::json) FROM (SELECT "
 		"pg_catalog.json_build_object('id', u.id, 'email', u.email, 'fullName', u.full_name, 'role', u.role, 'createdAt', " ISO(
-			"u.created_at") ") AS item " WANTED " ORDER BY %s LIMIT %lld OFFSET %lld) p), 'totalElements', n, 'totalPages', (n + %lld - 1) "
-							"/ %lld, 'page', %lld, "
-							"'size', %lld) FROM (SELECT count(*) AS n " WANTED ") t",
-		order, (long long)size, (long long)(page * size), (long long)size, (long long)size, (long long)page, (long long)size);
+			"u.created_at") ") AS item " WANTED " ORDER BY %s LIMIT $3::bigint OFFSET $4::bigint * $3::bigint) p), "
+		"'totalElements', n, 'totalPages', (n + $3::bigint - 1) / $3::bigint, 'page', $4::bigint, 'size', $3::bigint) "
+		"FROM (SELECT count(*) AS n " WANTED ") t",
+		order);
 #undef WANTED
-	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), 2, params, "", into, err);
+	snprintf(size_text, sizeof(size_text), "%lld", (long long)size);
+	snprintf(page_text, sizeof(page_text), "%lld", (long long)page);
+	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), 4, params, "", into, err);
 out:
 	buf_release(&sql);
 	return rc;

@@ -7,66 +7,16 @@
 
 #define ISO(column) "pg_catalog.to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
+#define TIMES                                                                                                                              \
+	"'plannedAt', " ISO("i.planned_at") ", 'startedAt', " ISO("i.started_at") ", 'completedAt', " ISO("i.completed_at")                    \
+	", 'validatedAt', " ISO("i.validated_at") ", 'createdAt', " ISO("i.created_at") ", 'updatedAt', " ISO("i.updated_at")
+#define TECHNICIAN                                                                                                                         \
+	"CASE WHEN u.id IS NOT NULL THEN pg_catalog.json_build_object('id', u.id, 'fullName', u.full_name, 'email', u.email) END"
+
 const char app_item[] =
-	"pg_catalog.json_build_object('id', i.id, 'reference', i.reference, 'title', i.title, 'description', i.description, 'status', "
-	"i.status, "
-	"'assignmentMode', i.assignment_mode, 'plannedAt', " ISO("i.planned_at") ", 'startedAt', " ISO("i.started_at") ", 'completedAt', " ISO(
-		"i.completed_at") ", 'validatedAt', " ISO("i.validated_at") ", 'createdAt', " ISO("i.created_at") ", 'updatedAt', " ISO("i.updated_"
-																																"at") ", "
-																																	  "'lat"
-																																	  "itud"
-																																	  "e', "
-																																	  "i."
-																																	  "lati"
-																																	  "tude"
-																																	  ", "
-																																	  "'lon"
-																																	  "gitu"
-																																	  "de',"
-																																	  " i."
-																																	  "long"
-																																	  "itud"
-																																	  "e, "
-																																	  "'tec"
-																																	  "hnic"
-																																	  "ian'"
-																																	  ", "
-																																	  "CASE"
-																																	  " WHE"
-																																	  "N "
-																																	  "u."
-																																	  "id "
-																																	  "IS "
-																																	  "NOT "
-																																	  "NULL"
-																																	  " THE"
-																																	  "N "
-																																	  "pg_"
-																																	  "cata"
-																																	  "log."
-																																	  "json"
-																																	  "_bui"
-																																	  "ld_"
-																																	  "obje"
-																																	  "ct('"
-																																	  "id',"
-																																	  " "
-																																	  "u."
-																																	  "id, "
-																																	  "'ful"
-																																	  "lNam"
-																																	  "e', "
-																																	  "u."
-																																	  "full"
-																																	  "_nam"
-																																	  "e, "
-																																	  "'ema"
-																																	  "il',"
-																																	  " u."
-																																	  "emai"
-																																	  "l) "
-																																	  "END"
-																																	  ")";
+	"pg_catalog.json_build_object('id', i.id, 'reference', i.reference, 'title', i.title, 'description', i.description, "
+	"'status', i.status, 'assignmentMode', i.assignment_mode, " TIMES
+	", 'latitude', i.latitude, 'longitude', i.longitude, 'technician', " TECHNICIAN ")";
 
 #define FROM_ITEM " FROM public.interventions i LEFT JOIN public.users u ON u.id = i.technician_id "
 
@@ -143,7 +93,7 @@ static void put_sort(struct buf *sql, struct view sort, struct app_faults *fault
 
 struct conditions {
 	struct buf sql;
-	const char *params[8];
+	const char *params[8]; /* six filters, size, page */
 	unsigned n;
 };
 
@@ -200,6 +150,7 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 {
 	struct conditions c = {.sql = BUF_INIT(4096)};
 	struct buf order = BUF_INIT(4096), sql = BUF_INIT(32768);
+	char size[24], page[24];
 	unsigned i;
 	int rc = -1;
 
@@ -210,14 +161,16 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 		buf_puts(&order, "i.planned_at, ");
 	if (app_verdict(faults, err))
 		goto out;
+	c.params[c.n++] = number(size, f->size);
+	c.params[c.n++] = number(page, f->page);
 	/* the page is chosen first: documents of rows that are not on it would be made for nothing */
 	buf_printf(&sql,
 		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(%s ORDER BY %si.id), '[]'::json) FROM (SELECT "
-		"i.id" FROM_ITEM "%s ORDER BY %si.id LIMIT %lld OFFSET %lld) page JOIN public.interventions i USING (id) LEFT JOIN public.users u "
-		"ON u.id = i.technician_id), 'page', %lld, 'size', %lld, 'totalElements', n, 'totalPages', (n + %lld - 1) / %lld) FROM (SELECT "
-		"count(*) AS n FROM public.interventions i %s) t",
-		app_item, buf_cstr(&order), buf_cstr(&c.sql), buf_cstr(&order), (long long)f->size, (long long)(f->page * f->size),
-		(long long)f->page, (long long)f->size, (long long)f->size, (long long)f->size, buf_cstr(&c.sql));
+		"i.id" FROM_ITEM "%s ORDER BY %si.id LIMIT $%u::bigint OFFSET $%u::bigint * $%u::bigint) page JOIN public.interventions i USING (id) "
+		"LEFT JOIN public.users u ON u.id = i.technician_id), 'page', $%u::bigint, 'size', $%u::bigint, 'totalElements', n, 'totalPages', "
+		"(n + $%u::bigint - 1) / $%u::bigint) FROM (SELECT count(*) AS n FROM public.interventions i %s) t",
+		app_item, buf_cstr(&order), buf_cstr(&c.sql), buf_cstr(&order), c.n - 1, c.n, c.n - 1, c.n, c.n - 1, c.n - 1, c.n - 1,
+		buf_cstr(&c.sql));
 	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, "", into, err);
 out:
 	buf_release(&c.sql);

@@ -125,7 +125,7 @@ int app_text(struct app *a, enum app_server which, const char *sql, unsigned npa
 
 	if (app_take(a, which, &c, err))
 		return -1;
-	if (pg_query(c, sql, nparams, params, &r, err)) {
+	if (pg_query_prepared(c, sql, nparams, params, &r, err)) {
 		app_explain(err);
 	} else {
 		if (pg_rows(r) == 0) {

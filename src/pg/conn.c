@@ -218,6 +218,7 @@ void pg_close(struct pg_conn *c)
 		return;
 	if (c->copy)
 		PQfreemem(c->copy);
+	pg_forget_statements(c);
 	PQfinish(c->pq);
 	mem_free(c);
 }
@@ -327,16 +328,26 @@ int pg_exec(struct pg_conn *c, const char *sql, struct err *err)
 	return 0;
 }
 
+static int wrap(PGresult *res, struct pg_result **ret)
+{
+	*ret = mem_alloc(sizeof(**ret));
+	(*ret)->res = res;
+	return 0;
+}
+
+int pg_take_result(struct pg_conn *c, struct pg_result **ret, struct err *err)
+{
+	PGresult *res;
+
+	return collect(c, &res, err) ? -1 : wrap(res, ret);
+}
+
 static int query(
 	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, int format, struct pg_result **ret, struct err *err)
 {
 	PGresult *res;
 
-	if (run(c, sql, nparams, params, format, &res, err))
-		return -1;
-	*ret = mem_alloc(sizeof(**ret));
-	(*ret)->res = res;
-	return 0;
+	return run(c, sql, nparams, params, format, &res, err) ? -1 : wrap(res, ret);
 }
 
 int pg_query(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err)

@@ -69,6 +69,15 @@ int pg_query(
 int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret,
 		    struct err *err) WM_MUST_USE;
 
+/*
+ * pg_query for a statement that comes often: prepared when it comes first, so that the server reads and plans it once. A connection keeps
+ * PG_STATEMENTS_MAX of them, the latest used; what varies belongs into parameters. Not over a pooler that gives each transaction another
+ * server session.
+ */
+enum { PG_STATEMENTS_MAX = 64 };
+int pg_query_prepared(
+	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err) WM_MUST_USE;
+
 /* 1-based character position in the statement that the last error was about; 0 = the server gave none. */
 uint32_t pg_error_position(const struct pg_conn *c);
 

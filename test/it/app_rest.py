@@ -31,16 +31,8 @@ class Checker:
             return self.check(value, self.schemas[schema["$ref"].rsplit("/", 1)[1]], where)
         types = schema.get("type", [])
         types = types if isinstance(types, list) else [types]
-        kinds = {
-    "string": str,
-    "integer": int,
-    "number": (
-        int,
-        float),
-        "boolean": bool,
-        "object": dict,
-        "array": list,
-        "null": type(None)}
+        kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list,
+                 "null": type(None)}
         fits = [t for t in types if isinstance(value, kinds[t]) and (t == "boolean" or not isinstance(value, bool))]
         assert fits or not types, f"{where}: {value!r} is not {types}"
         assert "enum" not in schema or value in schema["enum"], f"{where}: {value!r} is not one of {schema['enum']}"
