@@ -1,6 +1,7 @@
 /* Heap memory; see mem.h. Any thread. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,17 @@ static mem_hook_fn hook;
 void mem_set_hook(mem_hook_fn fn)
 {
 	hook = fn;
+}
+
+enum { LARGE = 1 << 20, KEPT_MAX = 4 << 20 };
+
+void mem_return_what_is_large(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	/* naming the first also ends its growing with what is freed, mallopt(3) */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
+#endif
 }
 
 static void out_of_memory(size_t size)

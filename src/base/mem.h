@@ -23,6 +23,12 @@ void mem_free(void *ptr); /* NULL is fine */
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void *mem_try_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
 
+/*
+ * What is large goes back to the system when it is freed, whichever thread had it: without this, glibc keeps what one thread freed for that
+ * thread's next request, up to 32 MiB at a time. Call once, before threads start.
+ */
+void mem_return_what_is_large(void);
+
 /* Test hook: called before each allocation; returning non-zero refuses it. NULL takes the hook out. Set before threads start. */
 typedef int (*mem_hook_fn)(size_t size);
 void mem_set_hook(mem_hook_fn hook);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
 
 static const struct command *const commands[] = {
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	keep_secrets();
+	mem_return_what_is_large();
 	if (strcmp(argv[1], "load") == 0)
 		return cmd_load(io_system(), argv + 2, environ, stdout, stderr);
 	for (cmd = commands; *cmd && strcmp((*cmd)->name, argv[1]) != 0; cmd++)
