@@ -457,8 +457,10 @@ void sweeper_main(void *arg)
 		lock_drop(&log->lock);
 		if (stop)
 			return;
-		if (wake_wait(&log->sweep_wake, seen, log->set.sweep_interval_ms * 1000))
+		if (wake_wait(&log->sweep_wake, seen, log->set.sweep_interval_ms * 1000)) {
+			segments_close_gone(log);
 			continue;
+		}
 		if (log_sweep(log, &err)) {
 			/* a failed log says so itself; what failed otherwise is tried again the next time */
 			lock_take(&log->lock);

@@ -7,7 +7,7 @@
 struct log_settings log_settings_default(void)
 {
 	return (struct log_settings){
-	    .segment_bytes = 128 << 20, .grow_bytes = 8 << 20, .buffer_bytes = 4 << 20, .index_cache_bytes = 16 << 20,
+	    .segment_bytes = 128 << 20, .grow_bytes = 8 << 20, .cut_bytes = 1 << 20, .buffer_bytes = 4 << 20, .index_cache_bytes = 16 << 20,
 	    .reserve_bytes = 1 << 30, .pin_max_bytes = 0, .retention_ms = 7LL * 24 * 3600 * 1000, .retention_bytes = -1,
 	    .flush_interval_us = 0, .flush_busy_us = 4000, .sweep_interval_ms = 30000,
 	};
@@ -54,6 +54,7 @@ static void log_free(struct log *log)
 	for (i = 0; i < log->n_segs; i++)
 		segment_unref(log, log->segs[i]);
 	mem_free(log->segs);
+	segments_close_gone(log);
 	state_release(log);
 	while ((u = log->free_units)) {
 		log->free_units = u->next;
@@ -87,6 +88,7 @@ int log_open(struct io *io, const char *dir, const struct log_settings *s, struc
 		log_free(log);
 		return -1;
 	}
+	segments_close_gone(log);
 	log->durable_seq = log->next_seq - 1;
 	if (!s->manual) {
 		thread_start(&log->flusher, "log-flush", flusher_main, log);

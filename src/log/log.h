@@ -53,6 +53,7 @@ enum log_class {
 struct log_settings {
 	uint64_t segment_bytes;      /* a segment file is closed when it is at least this large */
 	uint64_t grow_bytes;         /* files are allocated in steps of this */
+	uint64_t cut_bytes;          /* a file that was removed is cut down in steps of this before its blocks are freed with it */
 	uint64_t buffer_bytes;       /* appended and not yet written: beyond it appends wait */
 	uint64_t index_cache_bytes;  /* indexes of closed segments held in memory */
 	uint64_t reserve_bytes;      /* free space below which writers are refused, see enum log_class */

@@ -58,6 +58,7 @@ struct segment {
 	uint64_t head_end;     /* position behind the STATE frame: durable beyond it, the segments before are not needed to start */
 	uint64_t prev_base, prev_seal; /* as in the file header */
 	bool rewritten;
+	bool removed;          /* its file has no name any longer */
 	bool written;          /* closed, and its SEAL is in the file */
 	uint64_t first_seq, last_seq; /* of its units; if it has none, first = last + 1 and last is that of the segment before */
 	int64_t last_time_us;
@@ -67,7 +68,7 @@ struct segment {
 	struct index *index;   /* NULL: not in memory */
 	uint64_t index_used;   /* log->index_clock at the last use */
 	int refs;
-	bool unlink_on_free;   /* not used by recovery */
+	struct segment *next_gone; /* list of log->gone */
 	/* the flusher's, and before the first write of the segment nobody else's */
 	struct io_file *file;
 	uint64_t allocated;
@@ -200,6 +201,7 @@ struct log {
 
 	struct segment **segs;   /* by base; the last takes appends */
 	uint32_t n_segs, cap_segs;
+	struct segment *gone;    /* nobody has them any longer, their files are to be closed */
 	uint64_t index_clock, index_bytes, next_uid;
 	struct window windows[4]; /* not in use */
 	unsigned n_windows;
@@ -286,6 +288,11 @@ void segment_path(const struct segment *seg, struct buf *into);
 struct segment *segment_at(struct log *log, uint64_t pos);      /* under the lock; the one that covers pos, or NULL */
 struct segment *segment_ref(struct segment *seg);               /* under the lock */
 void segment_unref(struct log *log, struct segment *seg);       /* under the lock */
+/*
+ * Closes what segment_unref has left; without the lock. When the last handle of a removed file is closed, the system frees its blocks and
+ * pages, and a sync of any other file waits for that: a second per gigabyte was seen. So the file is cut down step by step before.
+ */
+void segments_close_gone(struct log *log);
 void segment_append(struct log *log, struct segment *seg);      /* under the lock: at the end of segs */
 /* Makes seg->index present; called with the lock, which is given up meanwhile; seg must be referenced. Returns a reference to the index. */
 struct index *segment_index(struct segment *seg, struct err *err);

@@ -224,16 +224,19 @@ static int remove_front(struct log *log, struct err *err)
 			seg = log->segs[0];
 			memmove(log->segs, log->segs + 1, --log->n_segs * sizeof(struct segment *));
 			segment_path(seg, &path);
-			segment_unref(log, seg);
 			log->stats.removed_segments++;
 		}
 	}
 	mem_free(live);
 	lock_drop(&log->lock);
-	if (seg && !rc) {
+	if (seg) {
 		rc = io_unlink(log->io, (const char *)path.ptr, err) || io_sync_dir(log->io, log->dir, err) ? -1 : 1;
 		if (rc < 0)
 			log_fail(log, err); /* the directory's state is not known any longer */
+		lock_take(&log->lock);
+		seg->removed = rc > 0;
+		segment_unref(log, seg);
+		lock_drop(&log->lock);
 	}
 	buf_release(&path);
 	return rc;
@@ -300,7 +303,10 @@ out:
 	mem_free(pin_name);
 	while (!rc && (rc = remove_front(log, err)) == 1)
 		rc = 0;
-	return rc ? rc : rewrite_one(log, err);
+	if (!rc)
+		rc = rewrite_one(log, err);
+	segments_close_gone(log);
+	return rc;
 }
 
 /* The pin that may need what lies below `before`, which is above the partition's start. */

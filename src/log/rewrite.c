@@ -275,8 +275,10 @@ int rewrite_run(struct log *log, uint32_t first, uint32_t n, struct err *err)
 	}
 	lock_take(&log->lock);
 	segment_unref(log, r.to);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		r.run[i]->removed = rc == 0;
 		segment_unref(log, r.run[i]);
+	}
 	index_unref(r.ix);
 	lock_drop(&log->lock);
 	window_release(&r.w);

@@ -11,6 +11,8 @@
 
 #include "base/crc32c.h"
 
+enum { CUT_PAUSE_US = 2000 };
+
 struct segment *segment_new(struct log *log, uint64_t base)
 {
 	struct segment *seg = mem_zalloc(sizeof(*seg));
@@ -50,8 +52,51 @@ void segment_unref(struct log *log, struct segment *seg)
 		log->index_bytes -= seg->written ? seg->index->bytes.cap : 0;
 		index_unref(seg->index);
 	}
-	io_close(seg->file);
-	mem_free(seg);
+	seg->next_gone = log->gone;
+	log->gone = seg;
+	wake_signal(&log->sweep_wake);
+}
+
+static bool is_stopping(struct log *log)
+{
+	bool stopping;
+
+	lock_take(&log->lock);
+	stopping = log->stopping;
+	lock_drop(&log->lock);
+	return stopping;
+}
+
+/* Syncs get their turn between two steps. */
+static void cut_down(struct log *log, struct segment *seg)
+{
+	uint64_t len = seg->allocated > seg->used ? seg->allocated : seg->used;
+	uint64_t step = log->set.cut_bytes ? log->set.cut_bytes : len;
+	struct err ignored = ERR_INIT;
+
+	for (; len > step && !is_stopping(log); len -= step) {
+		if (io_truncate(seg->file, len - step, &ignored))
+			return; /* closing does it too */
+		if (!log->set.manual)
+			wake_wait(&log->sweep_wake, wake_seen(&log->sweep_wake), CUT_PAUSE_US);
+	}
+}
+
+void segments_close_gone(struct log *log)
+{
+	struct segment *gone, *next;
+
+	lock_take(&log->lock);
+	gone = log->gone;
+	log->gone = NULL;
+	lock_drop(&log->lock);
+	for (; gone; gone = next) {
+		next = gone->next_gone;
+		if (gone->removed)
+			cut_down(log, gone);
+		io_close(gone->file);
+		mem_free(gone);
+	}
 }
 
 void segment_append(struct log *log, struct segment *seg)

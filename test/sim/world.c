@@ -84,6 +84,7 @@ struct world *world_new(uint64_t seed, unsigned bugs)
 	w->set.manual = true;
 	w->set.segment_bytes = 2048 << rnd(w, 4);
 	w->set.grow_bytes = 512 << rnd(w, 5);
+	w->set.cut_bytes = rnd(w, 2) ? 1000 : 1 << 20;
 	w->set.buffer_bytes = 4096 << rnd(w, 5);
 	w->set.index_cache_bytes = rnd(w, 2) ? 0 : 8192;
 	w->set.reserve_bytes = 0;

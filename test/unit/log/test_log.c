@@ -45,6 +45,7 @@ static int set_up(void **state)
 	f->set.manual = true;
 	f->set.segment_bytes = 4096;
 	f->set.grow_bytes = 1024;
+	f->set.cut_bytes = 512;
 	f->set.reserve_bytes = 0;
 	f->set.retention_ms = -1;
 	f->set.pin_released = released;
@@ -397,6 +398,29 @@ static void verify(struct fix *f)
 
 	must(f, log_verify(f->log, &r, NULL, NULL, &f->err));
 	assert_true(r.frames > 0);
+}
+
+/* Freeing a large file at once would hold up every sync of the others. */
+static void a_removed_file_is_cut_down_before(void **state)
+{
+	struct fix *f = *state;
+	uint64_t changes, removed, rewritten;
+
+	while (append(f, f->pa, 1, 1000) < 60)
+		;
+	must(f, log_flush(f->log, &f->err));
+	must(f, log_topic_delete(f->log, f->a.id, &f->err));
+	must(f, log_flush(f->log, &f->err));
+	changes = simio_changes(f->sim);
+	sweep_all(f);
+	changes = simio_changes(f->sim) - changes;
+	removed = stats(f).removed_segments;
+	rewritten = stats(f).rewritten_segments;
+	assert_true(removed + rewritten > 10);
+	/* 4096 bytes and more each, in steps of 512; a removal as such is two changes */
+	assert_true(changes >= 7 * (removed + rewritten));
+	assert_true(simio_used(f->sim) < 4 * 4096);
+	verify(f);
 }
 
 static void old_units_go_and_their_files(void **state)
@@ -768,6 +792,7 @@ int main(void)
 		T(the_cursor_follows_units_in_order),
 		T(notes_keep_the_last_payload),
 		T(times_are_found),
+		T(a_removed_file_is_cut_down_before),
 		T(old_units_go_and_their_files),
 		T(a_partition_keeps_its_bytes),
 		T(a_quiet_partition_does_not_keep_the_disk),
