@@ -33,7 +33,7 @@ class Broker:
     def topic(self, partitions, *configs):
         self.topics += 1
         name = f"load-{self.topics}"
-        self.load("topic", name, partitions, "file.delete.delay.ms=0", *configs)
+        self.load("topic", name, partitions, *configs)
         return name
 
     def delete(self, name):

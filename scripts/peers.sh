@@ -106,6 +106,7 @@ start_kafka() {
 		transaction.state.log.replication.factor=1
 		transaction.state.log.min.isr=1
 		group.initial.rebalance.delay.ms=0
+		log.segment.delete.delay.ms=500
 	CONF
 	cat >"$dir/log4j.properties" <<-CONF
 		log4j.rootLogger=INFO, o

@@ -289,21 +289,7 @@ static void serve_api(const struct api *api, const struct http_request *r, struc
 {
 	struct call c = {.api = api, .r = r, .out = out, .arena = ARENA_INIT};
 
-	switch (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c)) {
-	case ROUTE_ANSWERED:
-		break;
-	case ROUTE_NO_PATH:
-		problem_set(api, r, out, 404, NULL, "there is nothing at this address");
-		break;
-	case ROUTE_NO_METHOD:
-		http_header_add(out, "Allow", "%s", out->allow); /* it lives in the arena */
-		out->allow = NULL;
-		problem_set(api, r, out, 405, NULL, "this cannot be done here");
-		break;
-	case ROUTE_NO_TYPE:
-		problem_set(api, r, out, 415, NULL, "the body is application/json");
-		break;
-	}
+	problem_route(routes, sizeof(routes) / sizeof(routes[0]), &c);
 	arena_release(&c.arena);
 }
 

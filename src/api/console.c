@@ -12,20 +12,17 @@
 #include "base/text.h"
 #include "http/assets.h"
 
-static const struct route {
-	const char *method, *pattern;
-	void (*serve)(struct console *c);
-} routes[] = {
-	{"GET", "/api/health", console_health},
-	{"GET", "/api/connectors", console_connectors},
-	{"GET", "/api/connectors/{}", console_connector},
-	{"GET", "/api/topics", console_topics},
-	{"GET", "/api/topics/{}", console_topic},
-	{"GET", "/api/topics/{}/messages", console_messages},
-	{"GET", "/api/groups", console_groups},
-	{"GET", "/api/groups/{}", console_group},
-	{"GET", "/api/jobs", console_jobs},
-	{"GET", "/api/jobs/{}", console_job},
+static const struct route routes[] = {
+	{"GET", "/api/health", console_health, false},
+	{"GET", "/api/connectors", console_connectors, false},
+	{"GET", "/api/connectors/{}", console_connector, false},
+	{"GET", "/api/topics", console_topics, false},
+	{"GET", "/api/topics/{}", console_topic, false},
+	{"GET", "/api/topics/{}/messages", console_messages, false},
+	{"GET", "/api/groups", console_groups, false},
+	{"GET", "/api/groups/{}", console_group, false},
+	{"GET", "/api/jobs", console_jobs, false},
+	{"GET", "/api/jobs/{}", console_job, false},
 };
 
 static const struct mount {
@@ -38,43 +35,7 @@ static const struct mount {
 
 /* ---- what handlers share ---- */
 
-static const char *title(unsigned status)
-{
-	return status == 400   ? "Bad Request"
-		: status == 404 ? "Not Found"
-		: status == 405 ? "Method Not Allowed"
-		: status == 503 ? "Service Unavailable"
-				: "Internal Server Error";
-}
-
-void console_problem(struct console *c, unsigned status, const char *fmt, ...)
-{
-	struct buf text = BUF_INIT(16384), *b = &c->out->body;
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
-	c->out->status = status;
-	c->out->content_type = "application/problem+json";
-	buf_clear(b);
-	buf_puts(b, "{\"type\":\"about:blank\"");
-	console_put_text(b, "title", view_str(title(status)));
-	console_put_int(b, "status", status);
-	console_put_text(b, "detail", buf_view(&text));
-	console_put_text(b, "instance", view_str(c->r->path));
-	buf_putc(b, '}');
-	buf_release(&text);
-}
-
-void console_failure(struct console *c, const struct err *err)
-{
-	unsigned status = err->code == ERR_NOT_FOUND ? 404 : err->code == ERR_INVALID ? 400 : 500;
-
-	console_problem(c, status, "%s%s%s", err->text, err->hint[0] ? " " : "", err->hint);
-}
-
-bool console_number(struct console *c, const char *name, int64_t preset, int64_t min, int64_t max, int64_t *ret)
+bool console_number(struct call *c, const char *name, int64_t preset, int64_t min, int64_t max, int64_t *ret)
 {
 	const char *text = http_query(c->r, name);
 
@@ -83,7 +44,7 @@ bool console_number(struct console *c, const char *name, int64_t preset, int64_t
 		return true;
 	if (text_i64(view_str(text), ret) && *ret >= min && *ret <= max)
 		return true;
-	console_problem(c, 400, "%s is a whole number from %" PRId64 " to %" PRId64 ".", name, min, max);
+	problem_say(c, 400, "%s is a whole number from %" PRId64 " to %" PRId64, name, min, max);
 	return false;
 }
 
@@ -158,35 +119,13 @@ static bool serve_mounted(const struct api *api, const struct http_request *r, s
 	return false;
 }
 
-static void serve(struct console *c)
-{
-	bool known = false;
-	size_t i;
-
-	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!http_match(c->r->path, routes[i].pattern, c->args))
-			continue;
-		known = true;
-		if (strcmp(c->r->method, routes[i].method) == 0) {
-			c->out->status = 200;
-			routes[i].serve(c);
-			return;
-		}
-	}
-	if (known) {
-		c->out->allow = "GET";
-		console_problem(c, 405, "%s is not something that can be done here.", c->r->method);
-	} else {
-		console_problem(c, 404, "There is nothing at this address.");
-	}
-}
-
 void api_console(void *arg, const struct http_request *r, struct http_response *out)
 {
-	struct console c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
+	struct call c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
 
+	out->status = 200;
 	if (!api_stream(arg, r, out) && !serve_mounted(arg, r, out) &&
 		(strncmp(r->path, "/api/", 5) == 0 || !http_asset_serve(r, HTTP_INDEX_CONSOLE, out)))
-		serve(&c);
+		problem_route(routes, sizeof(routes) / sizeof(routes[0]), &c);
 	arena_release(&c.arena);
 }

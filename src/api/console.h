@@ -5,34 +5,22 @@
 #ifndef WALMILL_API_CONSOLE_H
 #define WALMILL_API_CONSOLE_H
 
-#include "api/api.h"
-#include "base/arena.h"
+#include "api/problem.h"
 #include "job/job.h"
 
-struct console {
-	const struct api *api;
-	const struct http_request *r;
-	struct http_response *out;
-	struct view args[4];         /* what stood at {} */
-	struct arena arena;
-};
-
-/* application/problem+json (RFC 9457) */
-void console_problem(struct console *c, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void console_failure(struct console *c, const struct err *err);
 /* A number in the query, `preset` when it is not there; false after a 400 when it is none or outside [min, max]. */
-bool console_number(struct console *c, const char *name, int64_t preset, int64_t min, int64_t max, int64_t *ret);
+bool console_number(struct call *c, const char *name, int64_t preset, int64_t min, int64_t max, int64_t *ret);
 
-void console_health(struct console *c);
-void console_connectors(struct console *c);
-void console_connector(struct console *c);
-void console_topics(struct console *c);
-void console_topic(struct console *c);
-void console_messages(struct console *c);
-void console_groups(struct console *c);
-void console_group(struct console *c);
-void console_jobs(struct console *c);
-void console_job(struct console *c);
+void console_health(struct call *c);
+void console_connectors(struct call *c);
+void console_connector(struct call *c);
+void console_topics(struct call *c);
+void console_topic(struct call *c);
+void console_messages(struct call *c);
+void console_groups(struct call *c);
+void console_group(struct call *c);
+void console_jobs(struct call *c);
+void console_job(struct call *c);
 
 /* JSON arrays of the lists' rows, as GET answers them */
 void console_put_checks(const struct api *api, struct buf *b);

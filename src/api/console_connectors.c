@@ -218,7 +218,7 @@ void console_put_connectors(const struct api *api, struct buf *b)
 	arena_release(&l.arena);
 }
 
-void console_connectors(struct console *c)
+void console_connectors(struct call *c)
 {
 	console_put_connectors(c->api, &c->out->body);
 }
@@ -228,12 +228,12 @@ static void put_with(void *arg, struct connector *connector)
 	put_one(arg, connector);
 }
 
-void console_connector(struct console *c)
+void console_connector(struct call *c)
 {
 	struct listing l = {.api = c->api, .b = &c->out->body, .arena = ARENA_INIT};
 
 	collect(&l);
 	if (!registry_connector_with(c->api->registry, c->args[0], put_with, &l))
-		console_problem(c, 404, "There is no connector \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+		problem_say(c, 404, "there is no connector \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 	arena_release(&l.arena);
 }

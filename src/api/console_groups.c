@@ -118,7 +118,7 @@ void console_put_groups(const struct api *api, struct buf *b)
 	arena_release(&a);
 }
 
-void console_groups(struct console *c)
+void console_groups(struct call *c)
 {
 	console_put_groups(c->api, &c->out->body);
 }
@@ -167,7 +167,7 @@ static void put_offset(struct buf *b, const struct kafka_group_offset *o, const 
 	buf_putc(b, '}');
 }
 
-void console_group(struct console *c)
+void console_group(struct call *c)
 {
 	struct buf *b = &c->out->body;
 	struct kafka_group *g = NULL;
@@ -178,7 +178,7 @@ void console_group(struct console *c)
 	if (c->api->kafka)
 		kafka_groups_look(c->api->kafka, c->args[0], &c->arena, &g, &n);
 	if (n == 0) {
-		console_problem(c, 404, "There is no consumer group \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+		problem_say(c, 404, "there is no consumer group \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
 	}
 	lags = arena_alloc(&c->arena, (g->n_offsets + 1) * sizeof(*lags));

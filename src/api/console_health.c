@@ -117,7 +117,7 @@ static const char *worst(struct view checks)
 									    : "ok";
 }
 
-void console_health(struct console *c)
+void console_health(struct call *c)
 {
 	const struct api *api = c->api;
 	struct buf *b = &c->out->body, checks = BUF_INIT(SIZE_MAX);

@@ -170,14 +170,14 @@ void console_put_jobs(const struct api *api, struct buf *b)
 	buf_putc(b, ']');
 }
 
-void console_jobs(struct console *c)
+void console_jobs(struct call *c)
 {
 	console_put_jobs(c->api, &c->out->body);
 }
 
 static void put_with(void *arg, const struct registry_job *j)
 {
-	struct console *c = arg;
+	struct call *c = arg;
 	struct buf *b = &c->out->body;
 
 	buf_putc(b, '{');
@@ -188,8 +188,8 @@ static void put_with(void *arg, const struct registry_job *j)
 	buf_putc(b, '}');
 }
 
-void console_job(struct console *c)
+void console_job(struct call *c)
 {
 	if (!registry_job_with(c->api->registry, c->args[0], put_with, c))
-		console_problem(c, 404, "There is no job \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+		problem_say(c, 404, "there is no job \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 }

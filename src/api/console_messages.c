@@ -36,7 +36,7 @@ struct place {                       /* of a partition: [from, to) is what was l
 };
 
 struct page {
-	struct console *c;
+	struct call *c;
 	struct log_topic topic;
 	bool newest, full;
 	int64_t only, limit;         /* only: -1 = all partitions */
@@ -170,7 +170,7 @@ static int read_backward(struct page *p, struct place *at, struct err *err)
 
 static bool bad_cursor(struct page *p)
 {
-	console_problem(p->c, 400, "The cursor is not one that a page of this topic gave.");
+	problem_say(p->c, 400, "the cursor is not one that a page of this topic gave");
 	return false;
 }
 
@@ -219,7 +219,7 @@ static bool begin_at(struct page *p, struct place *at, const char *from, int64_t
 		at->from = offset;
 	} else if (strcmp(from, "time") == 0) {
 		if (log_find_time(p->c->api->log, at->part, timestamp, &base, &max_time, &err)) {
-			console_failure(p->c, &err);
+			problem_of(p->c->api, p->c->r, p->c->out, &err, NULL);
 			return false;
 		}
 		at->from = base < 0 ? at->marks.high : base;
@@ -238,7 +238,7 @@ static bool begin(struct page *p)
 	from = *from ? from : "newest";
 	p->newest = strcmp(from, "newest") == 0;
 	if (!p->newest && strcmp(from, "oldest") != 0 && strcmp(from, "offset") != 0 && strcmp(from, "time") != 0) {
-		console_problem(p->c, 400, "from is newest, oldest, offset or time.");
+		problem_say(p->c, 400, "from is newest, oldest, offset or time");
 		return false;
 	}
 	for (i = 0; i < p->n; i++) {
@@ -367,26 +367,26 @@ static void read_page(struct page *p)
 			continue;
 		p->here = 0;
 		if (p->newest ? read_backward(p, at, &err) : read_forward(p, at, &err)) {
-			console_failure(p->c, &err);
+			problem_of(p->c->api, p->c->r, p->c->out, &err, NULL);
 			return;
 		}
 	}
 	put_page(p, &p->c->out->body);
 }
 
-void console_messages(struct console *c)
+void console_messages(struct call *c)
 {
 	struct page p = {.c = c, .query = view_str(http_query(c->r, "query")), .full = strcmp(http_query(c->r, "full"), "true") == 0,
 		.json = BUF_INIT(SIZE_MAX)};
 
 	if (!log_topic_find(c->api->log, c->args[0], &p.topic)) {
-		console_problem(c, 404, "There is no topic \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+		problem_say(c, 404, "there is no topic \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
 	}
 	if (!console_number(c, "limit", 50, 1, LIMIT_MAX, &p.limit) || !console_number(c, "partition", -1, 0, p.topic.n_parts - 1, &p.only))
 		return;
 	if (p.topic.n_parts > PARTITIONS_MAX && p.only < 0) {
-		console_problem(c, 400, "The topic has more than %d partitions: name one with partition=N.", PARTITIONS_MAX);
+		problem_say(c, 400, "the topic has more than %d partitions: name one with partition=N", PARTITIONS_MAX);
 		return;
 	}
 	p.n = p.topic.n_parts;

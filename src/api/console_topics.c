@@ -120,7 +120,7 @@ void console_put_topics(const struct api *api, struct buf *b)
 	arena_release(&a);
 }
 
-void console_topics(struct console *c)
+void console_topics(struct call *c)
 {
 	console_put_topics(c->api, &c->out->body);
 }
@@ -164,13 +164,13 @@ static void put_configs(const struct api *api, struct buf *b, const struct log_t
 	buf_release(&value);
 }
 
-void console_topic(struct console *c)
+void console_topic(struct call *c)
 {
 	struct listing l = {.api = c->api, .b = &c->out->body};
 	struct log_topic t;
 
 	if (!log_topic_find(c->api->log, c->args[0], &t)) {
-		console_problem(c, 404, "There is no topic \"%.*s\".", (int)c->args[0].len, (const char *)c->args[0].ptr);
+		problem_say(c, 404, "there is no topic \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
 	}
 	if (c->api->kafka)

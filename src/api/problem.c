@@ -92,3 +92,34 @@ void problem_of(
 	snprintf(detail, sizeof(detail), "%s%s%s", err->text, err->hint[0] ? "; " : "", err->hint);
 	problem_set(api, r, out, status, faults, detail);
 }
+
+void problem_say(struct call *c, unsigned status, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT(16384);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	problem_set(c->api, c->r, c->out, status, NULL, buf_cstr(&text));
+	buf_release(&text);
+}
+
+void problem_route(const struct route *routes, unsigned n, struct call *c)
+{
+	switch (route_run(routes, n, c)) {
+	case ROUTE_ANSWERED:
+		break;
+	case ROUTE_NO_PATH:
+		problem_say(c, 404, "there is nothing at this address");
+		break;
+	case ROUTE_NO_METHOD:
+		http_header_add(c->out, "Allow", "%s", c->out->allow); /* it lives in the arena */
+		c->out->allow = NULL;
+		problem_say(c, 405, "%s is not something that can be done here", c->r->method);
+		break;
+	case ROUTE_NO_TYPE:
+		problem_say(c, 415, "the body is application/json");
+		break;
+	}
+}

@@ -97,7 +97,7 @@ static void end(void *reader)
 
 bool api_stream(const struct api *api, const struct http_request *r, struct http_response *out)
 {
-	struct console c = {.api = api, .r = r, .out = out};
+	struct call c = {.api = api, .r = r, .out = out};
 	struct live_reader *reader;
 	struct err err = ERR_INIT;
 
@@ -105,17 +105,16 @@ bool api_stream(const struct api *api, const struct http_request *r, struct http
 		return false;
 	if (strcmp(r->method, "GET") != 0) {
 		out->allow = "GET";
-		console_problem(&c, 405, "%s is not something that can be done here.", r->method);
+		problem_say(&c, 405, "%s is not something that can be done here", r->method);
 	} else if (live_open(api->live, view_str(http_query(r, "topics")), view_str(http_header(r, "Last-Event-ID")), &reader, &err) == 0) {
 		out->status = 200;
 		out->content_type = "text/event-stream";
 		http_header_add(out, "X-Accel-Buffering", "no");
 		out->stream = (struct http_stream){next, end, reader};
 	} else if (err.code == ERR_LIMIT) {
-		http_header_add(out, "Retry-After", "5");
-		console_problem(&c, 503, "%s", err.text);
+		problem_say(&c, 503, "%s", err.text);
 	} else {
-		console_problem(&c, 400, "%s", err.text);
+		problem_say(&c, 400, "%s", err.text);
 	}
 	return true;
 }

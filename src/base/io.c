@@ -103,6 +103,12 @@ static int sys_write(struct io_file *f, uint64_t off, const struct io_vec *vecs,
 	return 0;
 }
 
+static void sys_start_write(struct io_file *f, uint64_t off, size_t len)
+{
+	/* errors of these writes are kept for the next fdatasync of the file, sync_file_range(2) takes none away without a WAIT flag */
+	(void)sync_file_range(sys(f)->fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 static int sys_sync(struct io_file *f, struct err *err)
 {
 	/* not retried on EINTR either: see the header */
@@ -253,7 +259,8 @@ static void sys_random(struct io *io, void *ptr, size_t len)
 }
 
 static const struct io_ops system_ops = {
-	.open = sys_open, .close = sys_close, .read = sys_read, .write = sys_write, .sync = sys_sync, .size = sys_size,
+	.open = sys_open, .close = sys_close, .read = sys_read, .write = sys_write, .start_write = sys_start_write,
+	.sync = sys_sync, .size = sys_size,
 	.truncate = sys_truncate, .allocate = sys_allocate, .lock = sys_lock, .make_dir = sys_make_dir, .sync_dir = sys_sync_dir,
 	.list = sys_list, .rename = sys_rename, .unlink = sys_unlink, .free_bytes = sys_free_bytes, .now_us = sys_now_us,
 	.monotonic_us = sys_monotonic_us, .random = sys_random,

@@ -45,6 +45,7 @@ struct io_ops {
 	/* up to len bytes from off; *ret_len is short only at the end of the file */
 	int (*read)(struct io_file *f, uint64_t off, void *ptr, size_t len, size_t *ret_len, struct err *err);
 	int (*write)(struct io_file *f, uint64_t off, const struct io_vec *vecs, unsigned n, struct err *err);
+	void (*start_write)(struct io_file *f, uint64_t off, size_t len); /* the disk may begin with these; promises nothing, reports nothing */
 	int (*sync)(struct io_file *f, struct err *err);              /* fdatasync */
 	int (*size)(struct io_file *f, uint64_t *ret, struct err *err);
 	int (*truncate)(struct io_file *f, uint64_t len, struct err *err);
@@ -109,6 +110,7 @@ static inline WM_MUST_USE int io_write(struct io_file *f, uint64_t off, const vo
 
 	return f->io->ops->write(f, off, &v, 1, err);
 }
+static inline void io_start_write(struct io_file *f, uint64_t off, size_t len) { f->io->ops->start_write(f, off, len); }
 static inline WM_MUST_USE int io_sync(struct io_file *f, struct err *err) { return f->io->ops->sync(f, err); }
 static inline WM_MUST_USE int io_size(struct io_file *f, uint64_t *ret, struct err *err) { return f->io->ops->size(f, ret, err); }
 static inline WM_MUST_USE int io_truncate(struct io_file *f, uint64_t len, struct err *err) { return f->io->ops->truncate(f, len, err); }

@@ -19,6 +19,7 @@
 
 enum {
 	SYNC_AFTER = 32 << 20,       /* bytes written that are synced although nobody waits for them */
+	WRITE_STEP = 512 << 10,
 	FULL_RETRY_US = 200000,
 	SPACE_CHECK_US = 500000,
 	MANY_UNITS = 32,             /* waiting: then flushes may be further apart (flush_busy_us) */
@@ -144,6 +145,22 @@ static void list_dirty(struct log *log, struct segment *seg)
 	log->dirty[log->n_dirty++] = seg; /* segs keeps it: nothing that is not durable is ever removed */
 }
 
+/* In steps, each of which the disk begins with while the next is copied: a sync behind one large write would find it idle until then. */
+static int write_chunk(struct log *log, const struct chunk *c, struct err *err)
+{
+	const uint8_t *ptr = log->out.ptr + c->at;
+	size_t at, n;
+
+	for (at = 0; at < c->len; at += n) {
+		n = c->len - at < WRITE_STEP ? c->len - at : WRITE_STEP;
+		if (io_write(c->seg->file, c->off + at, ptr + at, n, err))
+			return -1;
+		if (n >= LOG_WRITE_SOME)
+			io_start_write(c->seg->file, c->off + at, n);
+	}
+	return 0;
+}
+
 /* Writes log->out from the first chunk that is not written yet. ERR_NO_SPACE: may be called again. */
 static int write_out(struct log *log, struct err *err)
 {
@@ -157,7 +174,7 @@ static int write_out(struct log *log, struct err *err)
 		if (allocate(log, c->seg, c->off + c->len, err))
 			return -1;
 		list_dirty(log, c->seg);
-		if (io_write(c->seg->file, c->off, b->ptr + c->at, c->len, err))
+		if (write_chunk(log, c, err))
 			return -1;
 		/* the next chunk is the next segment's head: this one has got its SEAL, and keeps no room behind it */
 		if (b->next_chunk + 1 < b->n && c->seg->allocated > c->off + c->len) {

@@ -28,7 +28,7 @@ class Console(Walmill):
         assert got == status, f"{method} {url}: {got} {body[:300]}"
         parsed = json.loads(body)
         if status >= 400:
-            assert parsed["status"] == status and parsed["title"] and parsed["detail"], parsed
+            assert parsed["status"] == status and parsed["title"] and parsed["detail"] and parsed["requestId"], parsed
         return parsed
 
     def pages(self, topic, **query):
