@@ -179,8 +179,8 @@ def cpu_required(limit, rows, cpu, most):
     slower = limit["client"] / rows * 1e6 / CLIENT_S_PER_M
     need = [at_most("CPU", cpu, most, " s/M")]
     if slower > 1.1:
-        need.append(at_most(f"at a client's {limit['client'] / rows * 1e6:.1f} s/M instead of {CLIENT_S_PER_M} CPU", cpu, round(most * slower, 1),
-                            " s/M"))
+        here = limit["client"] / rows * 1e6
+        need.append(at_most(f"with the client at {here:.1f} instead of {CLIENT_S_PER_M} s/M CPU", cpu, round(most * slower, 1), " s/M"))
     return need
 
 

@@ -166,9 +166,9 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 	/* the page is chosen first: documents of rows that are not on it would be made for nothing */
 	buf_printf(&sql,
 		"SELECT pg_catalog.json_build_object('content', (SELECT coalesce(pg_catalog.json_agg(%s ORDER BY %si.id), '[]'::json) FROM (SELECT "
-		"i.id" FROM_ITEM "%s ORDER BY %si.id LIMIT $%u::bigint OFFSET $%u::bigint * $%u::bigint) page JOIN public.interventions i USING (id) "
-		"LEFT JOIN public.users u ON u.id = i.technician_id), 'page', $%u::bigint, 'size', $%u::bigint, 'totalElements', n, 'totalPages', "
-		"(n + $%u::bigint - 1) / $%u::bigint) FROM (SELECT count(*) AS n FROM public.interventions i %s) t",
+		"i.id" FROM_ITEM "%s ORDER BY %si.id LIMIT $%u::bigint OFFSET $%u::bigint * $%u::bigint) page JOIN public.interventions i "
+		"USING (id) LEFT JOIN public.users u ON u.id = i.technician_id), 'page', $%u::bigint, 'size', $%u::bigint, 'totalElements', n, "
+		"'totalPages', (n + $%u::bigint - 1) / $%u::bigint) FROM (SELECT count(*) AS n FROM public.interventions i %s) t",
 		app_item, buf_cstr(&order), buf_cstr(&c.sql), buf_cstr(&order), c.n - 1, c.n, c.n - 1, c.n, c.n - 1, c.n - 1, c.n - 1,
 		buf_cstr(&c.sql));
 	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, "", into, err);

@@ -91,7 +91,10 @@ int pg_query_prepared(
 	if (find_or_prepare(c, sql, &s, err))
 		return -1;
 	put_name(name, s);
-	rc = PQsendQueryPrepared(c->pq, name, (int)nparams, params, NULL, NULL, 0) ? pg_take_result(c, ret, err) : pg_result_error(c, NULL, err);
+	if (PQsendQueryPrepared(c->pq, name, (int)nparams, params, NULL, NULL, 0))
+		rc = pg_take_result(c, ret, err);
+	else
+		rc = pg_result_error(c, NULL, err);
 	/* its columns have other types since then, or somebody has deallocated it */
 	if (rc && (strcmp(err->sqlstate, "0A000") == 0 || strcmp(err->sqlstate, "26000") == 0) && PQtransactionStatus(c->pq) == PQTRANS_IDLE) {
 		*err = ERR_INIT;

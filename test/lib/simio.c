@@ -536,7 +536,8 @@ static void sim_random(struct io *io, void *ptr, size_t len)
 }
 
 static const struct io_ops sim_ops = {
-	.open = sim_open, .close = sim_close, .read = sim_read, .write = sim_write, .start_write = sim_start_write, .sync = sim_sync, .size = sim_size,
+	.open = sim_open, .close = sim_close, .read = sim_read, .write = sim_write, .start_write = sim_start_write,
+	.sync = sim_sync, .size = sim_size,
 	.truncate = sim_truncate, .allocate = sim_allocate, .lock = sim_lock, .make_dir = sim_make_dir, .sync_dir = sim_sync_dir,
 	.list = sim_list, .rename = sim_rename, .unlink = sim_unlink, .free_bytes = sim_free_bytes, .now_us = sim_now,
 	.monotonic_us = sim_mono, .random = sim_random,
