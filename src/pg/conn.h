@@ -71,8 +71,8 @@ int pg_query_binary(struct pg_conn *c, const char *sql, unsigned nparams, const 
 
 /*
  * pg_query for a statement that comes often: prepared when it comes first, so that the server reads and plans it once. A connection keeps
- * PG_STATEMENTS_MAX of them, the latest used; what varies belongs into parameters. Not over a pooler that gives each transaction another
- * server session.
+ * PG_STATEMENTS_MAX of them, the latest used; what varies belongs into parameters. Over a pooler that gives each transaction another
+ * server session it answers as well, but is no faster.
  */
 enum { PG_STATEMENTS_MAX = 64 };
 int pg_query_prepared(

@@ -14,7 +14,7 @@ struct pg_conn {
 	uint32_t error_position;
 	struct pg_statement *statements; /* of pg_query_prepared; NULL: none so far */
 	unsigned nstatements, statements_made;
-	uint64_t statement_uses;
+	uint64_t statements_id, statement_uses;
 	char *copy;      /* the chunk that libpq handed out last, freed by the next call */
 };
 

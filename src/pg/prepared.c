@@ -1,21 +1,25 @@
 /* Statements that come often; see conn.h. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "pg/conn.h"
 #include "pg/conn_internal.h"
 
-/* What a connection has prepared under "walmill<number>". */
+enum { NAME_MAX_BYTES = 48 };
+
 struct pg_statement {
 	char *sql;
 	unsigned number;
 	uint64_t used; /* larger = later */
 };
 
-static void put_name(char name[24], const struct pg_statement *s)
+/* Nobody else's: behind a pooler another client's statement of the same name would be run, and answer something else. */
+static void put_name(char name[NAME_MAX_BYTES], const struct pg_conn *c, const struct pg_statement *s)
 {
-	snprintf(name, 24, "walmill%u", s->number);
+	snprintf(name, NAME_MAX_BYTES, "walmill_%016" PRIx64 "_%u", c->statements_id, s->number);
 }
 
 static struct pg_statement *find(struct pg_conn *c, const char *sql)
@@ -32,9 +36,9 @@ static struct pg_statement *find(struct pg_conn *c, const char *sql)
 static int forget(struct pg_conn *c, struct pg_statement *s, struct err *err)
 {
 	struct err refused = ERR_INIT;
-	char name[24], sql[48];
+	char name[NAME_MAX_BYTES], sql[NAME_MAX_BYTES + 16];
 
-	put_name(name, s);
+	put_name(name, c, s);
 	mem_free(s->sql);
 	*s = c->statements[--c->nstatements];
 	snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
@@ -50,8 +54,10 @@ static int make_room(struct pg_conn *c, struct err *err)
 	struct pg_statement *oldest = c->statements;
 	unsigned i;
 
-	if (!c->statements)
+	if (!c->statements) {
 		c->statements = mem_alloc(PG_STATEMENTS_MAX * sizeof(*c->statements));
+		io_random(io_system(), &c->statements_id, sizeof(c->statements_id));
+	}
 	if (c->nstatements < PG_STATEMENTS_MAX)
 		return 0;
 	for (i = 1; i < c->nstatements; i++)
@@ -63,11 +69,13 @@ static int make_room(struct pg_conn *c, struct err *err)
 static int find_or_prepare(struct pg_conn *c, const char *sql, struct pg_statement **ret, struct err *err)
 {
 	struct pg_statement *s = find(c, sql), made = {NULL, c->statements_made, 0};
-	char name[24];
+	char name[NAME_MAX_BYTES];
 
 	if (!s) {
-		put_name(name, &made);
-		if (make_room(c, err) || pg_prepare(c, name, sql, err))
+		if (make_room(c, err))
+			return -1;
+		put_name(name, c, &made);
+		if (pg_prepare(c, name, sql, err))
 			return -1;
 		c->statements_made++;
 		made.sql = mem_strdup(sql);
@@ -83,21 +91,22 @@ int pg_query_prepared(
 	struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct pg_result **ret, struct err *err)
 {
 	struct pg_statement *s;
-	char name[24];
+	char name[NAME_MAX_BYTES];
 	int rc;
 
 	if (pg_is_broken(c))
 		return err_set(err, ERR_CONNECTION, "the connection to the server is gone");
 	if (find_or_prepare(c, sql, &s, err))
 		return -1;
-	put_name(name, s);
+	put_name(name, c, s);
 	if (PQsendQueryPrepared(c->pq, name, (int)nparams, params, NULL, NULL, 0))
 		rc = pg_take_result(c, ret, err);
 	else
 		rc = pg_result_error(c, NULL, err);
-	/* its columns have other types since then, or somebody has deallocated it */
-	if (rc && (strcmp(err->sqlstate, "0A000") == 0 || strcmp(err->sqlstate, "26000") == 0) && PQtransactionStatus(c->pq) == PQTRANS_IDLE) {
-		*err = ERR_INIT;
+	/* its columns have other types since then, or somebody has deallocated it, or a pooler has given us another server session */
+	if (rc && (strcmp(err->sqlstate, "0A000") == 0 || strcmp(err->sqlstate, "26000") == 0) &&
+		PQtransactionStatus(c->pq) == PQTRANS_IDLE) {
+		err_clear(err);
 		rc = forget(c, s, err) ? -1 : pg_query(c, sql, nparams, params, ret, err);
 	}
 	return rc;

@@ -112,6 +112,39 @@ static void what_changed_meanwhile_is_prepared_anew(void **state)
 	run("DROP TABLE public.t");
 }
 
+static void put_names(struct buf *into)
+{
+	struct pg_result *r;
+	struct err err = ERR_INIT;
+
+	if (pg_query(conn, "SELECT name FROM pg_catalog.pg_prepared_statements", 0, NULL, &r, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(pg_rows(r), 1);
+	buf_puts(into, pg_text(r, 0, 0));
+	pg_result_free(r);
+}
+
+/* A pooler would have one connection run the other's statement. */
+static void names_are_nobody_elses(void **state)
+{
+	struct buf names[2] = {BUF_INIT(100), BUF_INIT(100)};
+	struct pg_conn *first = conn;
+	struct err err = ERR_INIT;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (pg_connect(&params, PG_CONN_PLAIN, "test", -1, &conn, &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(ask("SELECT $1::bigint", "1"), 1);
+		put_names(&names[i]);
+		pg_close(conn);
+	}
+	conn = first;
+	assert_string_not_equal(buf_cstr(&names[0]), buf_cstr(&names[1]));
+	buf_release(&names[0]);
+	buf_release(&names[1]);
+}
+
 static void an_error_leaves_the_connection_usable(void **state)
 {
 	const char *zero = "0";
@@ -141,6 +174,7 @@ int main(void)
 		cmocka_unit_test(a_statement_is_prepared_once),
 		cmocka_unit_test(the_oldest_give_way),
 		cmocka_unit_test(what_changed_meanwhile_is_prepared_anew),
+		cmocka_unit_test(names_are_nobody_elses),
 		cmocka_unit_test(an_error_leaves_the_connection_usable),
 	};
 
