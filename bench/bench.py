@@ -167,7 +167,8 @@ def drain(w, source, db, name, rows, call, target=None):
         wait_for(lambda: lsn(w.connector(name)["durable_lsn"]) > lsn(end), f"connector {name} at {end}", 180, 0.01)
     got = {"s": time.monotonic() - t, "cpu": cpu_s(w.pid) - before, "rss": peak_mb(w.pid)}
     sender = int(pg.one("SELECT active_pid FROM pg_replication_slots WHERE active"))
-    got |= {"sender": cpu_s(sender), "sink": cpu_s(sink) - sink_cpu if sink else 0, "state": w.job(job)["state_bytes"] / 2**20 if job else 0}
+    got |= {"sender": cpu_s(sender), "sink": cpu_s(sink) - sink_cpu if sink else 0,
+            "state": w.job(job)["state_bytes"] / 2**20 if job else 0}
     pg.close()
     taken = wait_for(lambda: w.connector(name)["rows"], "rows", 5) - taken
     if taken != rows + 1:
