@@ -87,12 +87,13 @@ void job_fill_position(const struct job *j, struct sink_position *ret)
 	snprintf(ret->definition, sizeof(ret->definition), "%s", j->definition);
 }
 
-static void tell_tap(struct job *j, const struct sink_position *to)
+void job_tell_tap(struct job *j, const struct sink_position *to)
 {
 	const struct job_tap *tap = j->env->tap;
-	struct job_written w = {.job = j->name, .plan = j->plan, .flow = j->flow, .sink = j->sink, .replaced = j->first_write_replaces,
-		.commit_lsn = to->commit_lsn, .clock_us = to->clock_us, .source_us = j->source_us};
+	struct job_written w = {.job = j->name, .plan = j->plan, .flow = j->flow, .sink = j->sink,
+		.replaced = j->first_write_replaces || j->untold, .commit_lsn = to->commit_lsn, .clock_us = to->clock_us, .source_us = j->source_us};
 
+	j->untold = false;
 	if (tap && tap->wanted(tap->arg))
 		tap->written(tap->arg, &w);
 }
@@ -104,9 +105,11 @@ int job_write_results(struct job *j, bool durable, struct err *err)
 	uint64_t rows;
 
 	job_fill_position(j, &to);
+	j->untold = true;
 	if (j->first_write_replaces ? sink_replace(j->sink, j->flow, &to, &rows, err) : sink_write(j->sink, j->flow, &to, durable, &rows, err))
 		return -1;
-	tell_tap(j, &to);
+	j->untold = false;
+	job_tell_tap(j, &to);
 	flow_written(j->flow);
 	lock_take(&j->lock);
 	j->status.counts.replaces += j->first_write_replaces;

@@ -37,7 +37,9 @@ struct job_written {
 	const struct sql_job *plan;
 	struct flow *flow;                /* flow_next_change gives the rows */
 	const struct sink *sink;          /* sink_target names the tables and columns */
-	bool replaced;                    /* the tables were made right as a whole: the changes do not say what became of each row */
+	/* the changes do not say what became of each row: the tables were made right as a whole, or something was committed before of which
+	 * nobody heard */
+	bool replaced;
 	lsn_t commit_lsn;                 /* the position that was committed with it */
 	int64_t clock_us;                 /* the same; since 2000-01-01 */
 	int64_t source_us;                /* source commit time of the newest transaction; 0 = none, since 1970 */

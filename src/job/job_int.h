@@ -122,6 +122,7 @@ struct job {
 	struct log_unit_info pending_unit;
 	bool ready;                       /* the flow has reached a cut: it may write */
 	bool first_write_replaces;
+	bool untold;                      /* the answer to a COMMIT did not come: the tap has not been told of what it may have written */
 };
 
 /* job.c */
@@ -133,6 +134,8 @@ void job_publish(struct job *j);        /* what status shows of position and cou
 /* Changed results and the position to the target in one transaction; durable waits for its disk. */
 int job_write_results(struct job *j, bool durable, struct err *err);
 void job_fill_position(const struct job *j, struct sink_position *ret);
+/* To whoever looks on: `to` is committed. */
+void job_tell_tap(struct job *j, const struct sink_position *to);
 
 /* graph.c; but for job_graph_free, the job's thread */
 void job_graph_make(struct job *j);         /* after the plan */

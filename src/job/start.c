@@ -20,6 +20,9 @@ static int take_over_position(struct job *j, struct err *err)
 
 	if (sink_connect(j->sink, &j->target, err))
 		return -1;
+	/* the position is ours now, so whatever was under way with it has been committed or never will be */
+	if (j->untold)
+		job_tell_tap(j, &j->target);
 	if (j->target.exists || j->options.replace) {
 		j->first_write_replaces = !j->target.exists || strcmp(j->target.definition, j->definition) != 0 ||
 			strcmp(j->target.connector, j->connector) != 0;

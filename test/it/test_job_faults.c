@@ -13,7 +13,9 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "flow/flow.h"
 #include "proxy.h"
+#include "sql/plan.h"
 #include "workload.h"
 
 enum { WAIT_US = 30000000, STEP_US = 10000 };
@@ -55,9 +57,35 @@ static void resume(struct job *j)
 
 /* ---- COMMIT ---- */
 
+/* What somebody who looks on was told: rows that changed, and how often that the rows told do not lead from before to now. */
+static struct told {
+	_Atomic unsigned rows, gaps;
+} told;
+
+static bool is_wanted(void *arg)
+{
+	return true;
+}
+
+static void written(void *arg, const struct job_written *x)
+{
+	struct flow_cursor c = {0};
+	struct flow_change change;
+	uint32_t i;
+
+	told.gaps += x->replaced;
+	for (i = 0; i < x->plan->nstatements && !x->replaced; i++)
+		while (flow_next_change(x->flow, i, &c, &change))
+			told.rows++;
+	flow_cursor_release(&c);
+}
+
+static const struct job_tap tap = {is_wanted, written, NULL};
+
 static void lose_one(struct proxy *proxy, struct job *j, const struct workload_view *v, enum proxy_cut how, unsigned nth)
 {
 	struct job_status before, after;
+	unsigned rows = told.rows, gaps = told.gaps;
 
 	job_status(j, &before);
 	world_sql(&w, "TRUNCATE kept.seen");
@@ -77,6 +105,9 @@ static void lose_one(struct proxy *proxy, struct job *j, const struct workload_v
 	assert_true(after.position > before.position);
 	/* what was written while nobody heard of it is not counted, the rest is, once */
 	assert_int_equal(after.counts.rows_written - before.counts.rows_written, how == PROXY_LOSE_ANSWER ? 1 : 3);
+	/* nor is it told of, and that is said */
+	assert_int_equal(told.rows - rows, how == PROXY_LOSE_ANSWER ? 1 : 3);
+	assert_int_equal(told.gaps - gaps, 1);
 	world_verify(&w, j);
 }
 
@@ -92,6 +123,7 @@ static void a_lost_commit_is_neither_done_twice_nor_left_out(void **state)
 	snprintf(port, sizeof(port), "%d", proxy_port(proxy));
 	mem_free(w.env.target.port);
 	w.env.target.port = mem_strdup(port);
+	w.env.tap = &tap;
 	workload_run(&l, 30);
 	world_sql(&w, "INSERT INTO shop.orders (id, status, amount) SELECT g, 'mine', 20 FROM generate_series(1001, 1003) g");
 	world_connect(&w);
