@@ -91,7 +91,8 @@ void job_tell_tap(struct job *j, const struct sink_position *to)
 {
 	const struct job_tap *tap = j->env->tap;
 	struct job_written w = {.job = j->name, .plan = j->plan, .flow = j->flow, .sink = j->sink,
-		.replaced = j->first_write_replaces || j->untold, .commit_lsn = to->commit_lsn, .clock_us = to->clock_us, .source_us = j->source_us};
+		.replaced = j->first_write_replaces || j->untold,
+		.commit_lsn = to->commit_lsn, .clock_us = to->clock_us, .source_us = j->source_us};
 
 	j->untold = false;
 	if (tap && tap->wanted(tap->arg))
