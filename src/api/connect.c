@@ -156,7 +156,6 @@ static const struct route routes[] = {
 void api_connect(void *arg, const struct http_request *r, struct http_response *out)
 {
 	struct call c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
-	static __thread char allow[128];
 
 	switch (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c)) {
 	case ROUTE_ANSWERED:
@@ -165,9 +164,6 @@ void api_connect(void *arg, const struct http_request *r, struct http_response *
 		api_error_text(out, 404, "HTTP 404 Not Found");
 		break;
 	case ROUTE_NO_METHOD:
-		/* it must outlive the arena */
-		snprintf(allow, sizeof(allow), "%s", out->allow);
-		out->allow = allow;
 		api_error_text(out, 405, "HTTP 405 Method Not Allowed");
 		break;
 	case ROUTE_NO_TYPE:

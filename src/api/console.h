@@ -29,6 +29,20 @@ void console_put_topics(const struct api *api, struct buf *b);
 void console_put_groups(const struct api *api, struct buf *b);
 void console_put_jobs(const struct api *api, struct buf *b);
 
+/* Who writes which topic and who reads it. Collected before connectors or jobs are walked: the registry is locked meanwhile. */
+struct links {
+	struct arena arena;
+	struct link_job *jobs;
+	struct link_name *connectors;
+	struct link_topic *topics;
+	struct link_table *tables;
+};
+
+void links_collect(const struct api *api, struct links *ret);
+void links_release(struct links *l);
+void links_put_of_connector(const struct links *l, struct view connector, struct buf *b); /* "topics":[...],"jobs":[...] */
+void links_put_of_topic(const struct links *l, struct view topic, struct buf *b);         /* "connector":...,"jobs":[...] */
+
 /* "key":"2026-01-31T09:00:00.123Z", or null for 0 */
 void console_put_time(struct buf *b, const char *key, int64_t us);
 /* A value: null, or what, where and what to do as one text */

@@ -4,23 +4,10 @@
 #include "api/console.h"
 #include "base/js.h"
 
-struct of_job {
-	struct of_job *next;
-	struct view name, connector;
-};
-
-struct of_topic {
-	struct of_topic *next;
-	struct view name, connector;
-};
-
 struct listing {
 	const struct api *api;
 	struct buf *b;
-	struct arena arena;
-	struct of_job *jobs;
-	struct of_topic *topics;
-	struct view asked;           /* the connector whose topics are collected */
+	struct links links;
 };
 
 static void put_lsn(struct buf *b, const char *key, lsn_t lsn)
@@ -78,82 +65,6 @@ static void put_lag(const struct api *api, struct buf *b, const struct connector
 	console_put_time(b, "lastEventAt", s->last_commit_us);
 }
 
-/* Taken before the connectors are walked: the registry is locked while it lists one or the other. */
-static int collect_job(void *arg, const struct registry_job *j)
-{
-	struct listing *l = arg;
-	struct of_job *of = arena_alloc(&l->arena, sizeof(*of));
-	struct job_status s;
-
-	job_status(j->job, &s);
-	*of = (struct of_job){l->jobs, arena_view(&l->arena, view_str(job_name(j->job))), arena_view(&l->arena, view_str(s.connector))};
-	l->jobs = of;
-	return 0;
-}
-
-static int collect_name(void *arg, struct connector *c)
-{
-	struct listing *l = arg;
-	struct of_topic *of = arena_alloc(&l->arena, sizeof(*of));
-
-	*of = (struct of_topic){l->topics, VIEW_NULL, arena_view(&l->arena, connector_config(c)->name)};
-	l->topics = of;
-	return 0;
-}
-
-static void collect_topic(void *arg, struct view topic)
-{
-	struct listing *l = arg;
-	struct of_topic *of = arena_alloc(&l->arena, sizeof(*of));
-
-	*of = (struct of_topic){l->topics, arena_view(&l->arena, topic), l->asked};
-	l->topics = of;
-}
-
-static void collect(struct listing *l)
-{
-	const struct of_topic *name;
-	struct err ignored = ERR_INIT;
-
-	registry_job_each(l->api->registry, collect_job, l);
-	registry_connector_each(l->api->registry, collect_name, l);
-	for (name = l->topics; name; name = name->next) {
-		if (name->name.ptr)
-			continue;
-		l->asked = name->connector;
-		if (registry_connector_topics(l->api->registry, l->asked, collect_topic, l, &ignored))
-			err_clear(&ignored); /* it has gone meanwhile */
-	}
-}
-
-static void put_topics(const struct listing *l, struct view connector)
-{
-	const struct of_topic *of;
-
-	js_put_key(l->b, "topics");
-	buf_putc(l->b, '[');
-	for (of = l->topics; of; of = of->next)
-		if (of->name.ptr && view_eq(of->connector, connector)) {
-			js_put_comma(l->b);
-			js_put_string(l->b, of->name);
-		}
-	buf_putc(l->b, ']');
-}
-
-static void put_jobs(const struct listing *l, struct view connector)
-{
-	const struct of_job *of;
-
-	js_put_key(l->b, "jobs");
-	buf_putc(l->b, '[');
-	for (of = l->jobs; of; of = of->next)
-		if (view_eq(of->connector, connector)) {
-			js_put_comma(l->b);
-			js_put_string(l->b, of->name);
-		}
-	buf_putc(l->b, ']');
-}
-
 /* The configuration as it was given, but for secrets. */
 static void put_config(struct buf *b, struct view json)
 {
@@ -199,8 +110,7 @@ static int put_one(void *arg, struct connector *c)
 		(unsigned long long)s.counts.snapshot_tables, (unsigned long long)s.counts.snapshot_tables_done);
 	js_put_key(b, "warnings");
 	api_put_lines(b, buf_view(&s.warnings));
-	put_topics(l, cfg->name);
-	put_jobs(l, cfg->name);
+	links_put_of_connector(&l->links, cfg->name, b);
 	put_config(b, cfg->json);
 	buf_putc(b, '}');
 	buf_release(&s.warnings);
@@ -209,13 +119,13 @@ static int put_one(void *arg, struct connector *c)
 
 void console_put_connectors(const struct api *api, struct buf *b)
 {
-	struct listing l = {.api = api, .b = b, .arena = ARENA_INIT};
+	struct listing l = {.api = api, .b = b};
 
-	collect(&l);
+	links_collect(l.api, &l.links);
 	buf_putc(b, '[');
 	registry_connector_each(api->registry, put_one, &l);
 	buf_putc(b, ']');
-	arena_release(&l.arena);
+	links_release(&l.links);
 }
 
 void console_connectors(struct call *c)
@@ -230,10 +140,10 @@ static void put_with(void *arg, struct connector *connector)
 
 void console_connector(struct call *c)
 {
-	struct listing l = {.api = c->api, .b = &c->out->body, .arena = ARENA_INIT};
+	struct listing l = {.api = c->api, .b = &c->out->body};
 
-	collect(&l);
+	links_collect(l.api, &l.links);
 	if (!registry_connector_with(c->api->registry, c->args[0], put_with, &l))
 		problem_say(c, 404, "there is no connector \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
-	arena_release(&l.arena);
+	links_release(&l.links);
 }

@@ -8,6 +8,7 @@
  *   query=TEXT     only records whose key or value contains it; looks at no more than SCAN records a partition for one page
  *   limit=N        at most N records (50; up to 500)
  *   full=true      whole values; else they are cut at VALUE_MAX bytes
+ *   wait=MS        oldest first, when there is nothing: answers as soon as there is, at the latest after MS milliseconds (WAIT_MAX_MS)
  *
  * A cursor says how far each partition was read: "<0:123,1:40" up to below, ">0:124" from. It is opaque to clients.
  */
@@ -21,7 +22,8 @@
 #include "base/text.h"
 #include "stream/log_out.h"
 
-enum { LIMIT_MAX = 500, SCAN = 20000, SCAN_BYTES = 32 << 20, VALUE_MAX = 64 << 10, PAGE_BYTES = 6 << 20, PARTITIONS_MAX = 1000 };
+enum { LIMIT_MAX = 500, SCAN = 20000, SCAN_BYTES = 32 << 20, VALUE_MAX = 64 << 10, PAGE_BYTES = 6 << 20, PARTITIONS_MAX = 1000,
+	WAIT_MAX_MS = 30000, LOOK_UP_US = 100000 };
 
 struct found {
 	uint32_t partition;
@@ -356,34 +358,71 @@ static void put_page(struct page *p, struct buf *b)
 	buf_puts(b, "]}");
 }
 
-static void read_page(struct page *p)
+static int read_page(struct page *p, struct err *err)
 {
-	struct err err = ERR_INIT;
-
 	for (p->reading = 0; p->reading < p->n; p->reading++) {
 		struct place *at = &p->places[p->reading];
 
 		if (p->only >= 0 && p->only != p->reading)
 			continue;
 		p->here = 0;
-		if (p->newest ? read_backward(p, at, &err) : read_forward(p, at, &err)) {
-			problem_of(p->c->api, p->c->r, p->c->out, &err, NULL);
-			return;
-		}
+		if (p->newest ? read_backward(p, at, err) : read_forward(p, at, err))
+			return -1;
 	}
-	put_page(p, &p->c->out->body);
+	return 0;
+}
+
+/* Goes on where the last look ended; whether there is anything to look at. */
+static bool go_on(struct page *p)
+{
+	bool more = false;
+	uint32_t i;
+
+	for (i = 0; i < p->n; i++) {
+		struct place *at = &p->places[i];
+
+		if (!log_part_find(p->c->api->log, p->topic.id, i, &at->part))
+			continue;
+		log_marks(p->c->api->log, &at->part, 1, &at->marks, NULL);
+		at->from = at->to;
+		clamp(at);
+		more = more || ((p->only < 0 || p->only == i) && at->from < at->marks.high);
+	}
+	return more;
+}
+
+/* A page, or after wait_ms milliseconds an empty one. A log that goes down ends the waiting. */
+static int wait_for_page(struct page *p, int64_t wait_ms, struct err *err)
+{
+	const struct api *api = p->c->api;
+	int64_t until = io_monotonic_us(api->io) + 1000 * wait_ms, now;
+
+	if (read_page(p, err))
+		return -1;
+	while (!p->newest && p->nfound == 0 && (now = io_monotonic_us(api->io)) < until && !(api->stopping && api->stopping())) {
+		uint64_t seen = wake_seen(log_wake(api->log));
+
+		if (!go_on(p))
+			wake_wait(log_wake(api->log), seen, until - now < LOOK_UP_US ? until - now : LOOK_UP_US);
+		else if (read_page(p, err))
+			return -1;
+	}
+	return 0;
 }
 
 void console_messages(struct call *c)
 {
 	struct page p = {.c = c, .query = view_str(http_query(c->r, "query")), .full = strcmp(http_query(c->r, "full"), "true") == 0,
 		.json = BUF_INIT(SIZE_MAX)};
+	struct err err = ERR_INIT;
+	int64_t wait_ms;
 
 	if (!log_topic_find(c->api->log, c->args[0], &p.topic)) {
 		problem_say(c, 404, "there is no topic \"%.*s\"", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
 	}
-	if (!console_number(c, "limit", 50, 1, LIMIT_MAX, &p.limit) || !console_number(c, "partition", -1, 0, p.topic.n_parts - 1, &p.only))
+	if (!console_number(c, "limit", 50, 1, LIMIT_MAX, &p.limit) || !console_number(c, "partition", -1, 0, p.topic.n_parts - 1, &p.only) ||
+		!console_number(c, "wait", 0, 0, WAIT_MAX_MS, &wait_ms))
 		return;
 	if (p.topic.n_parts > PARTITIONS_MAX && p.only < 0) {
 		problem_say(c, 400, "the topic has more than %d partitions: name one with partition=N", PARTITIONS_MAX);
@@ -391,8 +430,12 @@ void console_messages(struct call *c)
 	}
 	p.n = p.topic.n_parts;
 	p.places = arena_zalloc(&c->arena, p.n * sizeof(*p.places));
-	if (begin(&p))
-		read_page(&p);
+	if (begin(&p)) {
+		if (wait_for_page(&p, wait_ms, &err))
+			problem_of(c->api, c->r, c->out, &err, NULL);
+		else
+			put_page(&p, &c->out->body);
+	}
 	mem_free(p.found);
 	buf_release(&p.json);
 }

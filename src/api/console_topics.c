@@ -14,6 +14,7 @@ struct listing {
 	struct buf *b;
 	struct kafka_group *groups;
 	uint32_t ngroups;
+	struct links links;
 };
 
 /* Records of the last ten seconds, from the time index; a batch counts whole. */
@@ -94,6 +95,7 @@ static void put_row(struct listing *l, const struct log_topic *t)
 	put_config_text(l->b, "cleanupPolicy", l->api, t, "cleanup.policy");
 	put_config_number(l->b, "retentionMs", l->api, t, "retention.ms");
 	put_group_names(l, t);
+	links_put_of_topic(&l->links, view_str(t->name), l->b);
 }
 
 static void put_topic(void *arg, const struct log_topic *t)
@@ -114,9 +116,11 @@ void console_put_topics(const struct api *api, struct buf *b)
 
 	if (api->kafka)
 		kafka_groups_look(api->kafka, VIEW_NULL, &a, &l.groups, &l.ngroups);
+	links_collect(api, &l.links);
 	buf_putc(b, '[');
 	log_topic_list(api->log, put_topic, &l);
 	buf_putc(b, ']');
+	links_release(&l.links);
 	arena_release(&a);
 }
 
@@ -175,8 +179,10 @@ void console_topic(struct call *c)
 	}
 	if (c->api->kafka)
 		kafka_groups_look(c->api->kafka, VIEW_NULL, &c->arena, &l.groups, &l.ngroups);
+	links_collect(c->api, &l.links);
 	buf_putc(l.b, '{');
 	put_row(&l, &t);
+	links_release(&l.links);
 	put_partitions(c->api, l.b, &t);
 	put_configs(c->api, l.b, &t);
 	buf_putc(l.b, '}');

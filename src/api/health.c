@@ -67,7 +67,7 @@ void api_health(void *arg, const struct http_request *r, struct http_response *o
 		if (read) {
 			resources[i].fn(arg, r, out);
 		} else {
-			out->allow = "GET, HEAD";
+			http_header_add(out, "Allow", "GET, HEAD");
 			problem_set(arg, r, out, 405, NULL, "this cannot be done here");
 		}
 		return;

@@ -210,9 +210,7 @@ void api_jobs(void *arg, const struct http_request *r, struct http_response *out
 	if (strncmp(r->path, "/v1/", 4) == 0)
 		plain.path += 3;
 	/* to a JobManager another method's path is one that it does not have */
-	if (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c) != ROUTE_ANSWERED) {
-		out->allow = NULL;
+	if (route_run(routes, sizeof(routes) / sizeof(routes[0]), &c) != ROUTE_ANSWERED)
 		jobs_fail_text(&c, 404, "Not found: %s", r->path);
-	}
 	arena_release(&c.arena);
 }

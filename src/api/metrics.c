@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/metrics.h"
+#include "app/app.h"
 #include "kafka/look.h"
 
 struct family {
@@ -274,6 +275,16 @@ static void put_stream(const struct api *api, struct buf *b)
 	VALUE("walmill_stream_clients", "gauge", "Readers of the live stream.", live_readers(api->live));
 }
 
+static void put_app(const struct api *api, struct buf *b)
+{
+	struct app_answers_stats s;
+
+	app_stats(api->app, &s);
+	VALUE("walmill_app_answers_made_total", "counter", "Lists and figures that PostgreSQL worked out for the application.", s.made);
+	VALUE("walmill_app_answers_recalled_total", "counter", "Lists and figures given again, PostgreSQL having said that nothing changed.",
+		s.recalled);
+}
+
 static void put_log(const struct api *api, struct buf *b)
 {
 	struct err err = ERR_INIT;
@@ -333,6 +344,7 @@ void metrics_serve(const struct api *api, struct http_response *out)
 	put_log(api, b);
 	put_kafka(api, b);
 	put_groups(api, b);
+	put_app(api, b);
 	put_stream(api, b);
 	metrics_expose(api->metrics, b);
 	rows_begin(&r, connector_families, sizeof(connector_families) / sizeof(connector_families[0]), "connector");

@@ -114,8 +114,6 @@ void problem_route(const struct route *routes, unsigned n, struct call *c)
 		problem_say(c, 404, "there is nothing at this address");
 		break;
 	case ROUTE_NO_METHOD:
-		http_header_add(c->out, "Allow", "%s", c->out->allow); /* it lives in the arena */
-		c->out->allow = NULL;
 		problem_say(c, 405, "%s is not something that can be done here", c->r->method);
 		break;
 	case ROUTE_NO_TYPE:

@@ -53,6 +53,7 @@ enum route_found route_run(const struct route *routes, unsigned n, struct call *
 {
 	struct view segments[ROUTE_SEGMENTS];
 	unsigned nsegments = http_segments(c->r, &c->arena, segments, ROUTE_SEGMENTS), i;
+	const char *list;
 
 	if (nsegments > ROUTE_SEGMENTS)
 		return ROUTE_NO_PATH;
@@ -64,6 +65,12 @@ enum route_found route_run(const struct route *routes, unsigned n, struct call *
 		routes[i].fn(c);
 		return ROUTE_ANSWERED;
 	}
-	c->out->allow = allowed(routes, n, c, segments, nsegments);
-	return c->out->allow ? ROUTE_NO_METHOD : ROUTE_NO_PATH;
+	list = allowed(routes, n, c, segments, nsegments);
+	if (!list)
+		return ROUTE_NO_PATH;
+	http_header_add(c->out, "Allow", "%s, OPTIONS", list);
+	if (strcmp(c->r->method, "OPTIONS") != 0)
+		return ROUTE_NO_METHOD;
+	c->out->status = 200;
+	return ROUTE_ANSWERED;
 }

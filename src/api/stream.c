@@ -104,7 +104,7 @@ bool api_stream(const struct api *api, const struct http_request *r, struct http
 	if (strcmp(r->path, "/api/stream") != 0)
 		return false;
 	if (strcmp(r->method, "GET") != 0) {
-		out->allow = "GET";
+		http_header_add(out, "Allow", "GET");
 		problem_say(&c, 405, "%s is not something that can be done here", r->method);
 	} else if (live_open(api->live, view_str(http_query(r, "topics")), view_str(http_header(r, "Last-Event-ID")), &reader, &err) == 0) {
 		out->status = 200;

@@ -81,6 +81,11 @@ int app_forecast(struct app *a, struct view date, struct app_faults *faults, str
 
 /* Rows of these ids as the list has them, a JSON array; those that are gone are not in it. ids: "{1,2}" */
 int app_interventions_of(struct app *a, const char *ids, struct buf *into, struct err *err);
+/* Lists and figures: worked out by PostgreSQL, or given again because nothing has changed. Since the start. */
+struct app_answers_stats {
+	uint64_t made, recalled;
+};
+void app_stats(struct app *a, struct app_answers_stats *ret);
 /* The source answers. */
 int app_ping(struct app *a, struct err *err);
 

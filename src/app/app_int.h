@@ -16,6 +16,7 @@ struct app {
 	struct wake freed;
 	struct pg_conn *idle[2][APP_POOL];
 	unsigned nidle[2], nused[2];
+	struct app_answers *answers;
 };
 
 /* A connection in no transaction; given back with app_release, which closes one that is broken. */
@@ -25,6 +26,18 @@ void app_give(struct app *a, enum app_server which, struct pg_conn *c);
 /* The text of row 0, column 0 of one statement appended to `into`; ERR_NOT_FOUND with `missing` when there is no row. */
 int app_text(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, const char *missing,
 	struct buf *into, struct err *err);
+
+/*
+ * The same for a statement of exactly one row and one column whose answer is worth keeping: given again without being worked out when no
+ * row that anybody could see has changed since, which the server is asked each time. Beside rows it may depend on the parameters, of
+ * which there are at most APP_PARAMS_MAX, and on the day in the application's zone, not on the time.
+ */
+enum { APP_PARAMS_MAX = 8, APP_ANSWERS_MAX = 64, APP_ANSWERS_BYTES = 4 << 20 };
+int app_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct buf *into,
+	struct err *err);
+struct app_answers *app_answers_new(void);
+void app_answers_free(struct app_answers *s);
+void app_answers_stats(struct app_answers *s, struct app_answers_stats *ret);
 
 /* PostgreSQL's errors in the application's words: constraint violations, missing tables, the server gone. Returns -1. */
 int app_explain(struct err *err);

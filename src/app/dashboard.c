@@ -62,7 +62,7 @@ int app_users_list(struct app *a, struct view query, struct view role, int64_t p
 #undef WANTED
 	snprintf(size_text, sizeof(size_text), "%lld", (long long)size);
 	snprintf(page_text, sizeof(page_text), "%lld", (long long)page);
-	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), 4, params, "", into, err);
+	rc = app_answer(a, APP_SOURCE, buf_cstr(&sql), 4, params, into, err);
 out:
 	buf_release(&sql);
 	return rc;
@@ -84,7 +84,7 @@ int app_summary(struct app *a, struct view date, struct app_faults *faults, stru
 
 	if (day_params(a, date, params, faults, err))
 		return -1;
-	return app_text(a, APP_TARGET,
+	return app_answer(a, APP_TARGET,
 		"SELECT pg_catalog.json_build_object('totalInterventions', coalesce(sum(total_count), 0), "
 		"'scheduledCount', coalesce(sum(total_count) FILTER (WHERE status = 'SCHEDULED'), 0), "
 		"'inProgressCount', coalesce(sum(total_count) FILTER (WHERE status = 'IN_PROGRESS'), 0), "
@@ -93,7 +93,7 @@ int app_summary(struct app *a, struct view date, struct app_faults *faults, stru
 		"'averageCompletionSeconds', max(avg_completion_seconds) FILTER (WHERE status = 'COMPLETED'), "
 		"'validationRatio', max(validation_ratio) FILTER (WHERE status = 'VALIDATED'), "
 		"'lastRefreshedAt', " ISO("max(last_refreshed_at)") ") FROM analytics.intervention_daily_metrics WHERE metric_date = " DAY,
-		2, params, "", into, err);
+		2, params, into, err);
 }
 
 int app_trends(struct app *a, struct view from, struct view to, struct app_faults *faults, struct buf *into, struct err *err)
@@ -104,19 +104,19 @@ int app_trends(struct app *a, struct view from, struct view to, struct app_fault
 		app_fault(faults, "from", "is after to");
 	if (app_verdict(faults, err))
 		return -1;
-	return app_text(a, APP_TARGET,
+	return app_answer(a, APP_TARGET,
 		"SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('date', metric_date, 'status', status, 'count', "
 		"total_count) ORDER BY metric_date, status), '[]'::json) FROM analytics.intervention_daily_metrics WHERE metric_date <= " DAY
 		" AND metric_date >= coalesce($3::date, " DAY " - 13)",
-		3, params, "", into, err);
+		3, params, into, err);
 }
 
 int app_load(struct app *a, struct buf *into, struct err *err)
 {
 	struct buf rows = BUF_INIT(64 << 20);
 	const char *param;
-	int rc = app_text(a, APP_TARGET, "SELECT coalesce(pg_catalog.json_agg(l), '[]'::json) FROM analytics.intervention_technician_load l", 0,
-		NULL, "", &rows, err);
+	int rc = app_answer(a, APP_TARGET, "SELECT coalesce(pg_catalog.json_agg(l), '[]'::json) FROM analytics.intervention_technician_load l",
+		0, NULL, &rows, err);
 
 	if (rc == 0) {
 		param = buf_cstr(&rows);
@@ -155,13 +155,13 @@ int app_map(struct app *a, struct view statuses, int64_t limit, struct app_fault
 	if (app_verdict(faults, err))
 		return -1;
 	/* sorted first, then made into documents: the table may have many more rows than are asked for */
-	return app_text(a, APP_TARGET,
+	return app_answer(a, APP_TARGET,
 		"SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('interventionId', intervention_id, 'latitude', latitude, "
 		"'longitude', longitude, 'status', status, 'technicianId', technician_id, 'plannedAt', " ISO("planned_at")
 		", 'updatedAt', " ISO("updated_at") ") ORDER BY updated_at DESC, intervention_id), '[]'::json) FROM (SELECT * FROM "
 		"analytics.intervention_geo_view WHERE $1::text[] IS NULL OR status = ANY ($1::text[]) ORDER BY updated_at DESC, "
 		"intervention_id LIMIT $2::bigint) m",
-		2, params, "", into, err);
+		2, params, into, err);
 }
 
 /* ---- insights ---- */
@@ -176,7 +176,7 @@ int app_insights(struct app *a, struct view date, struct app_faults *faults, str
 
 	if (day_params(a, date, params, faults, err))
 		return -1;
-	return app_text(a, APP_TARGET,
+	return app_answer(a, APP_TARGET,
 		"WITH d AS (SELECT " DAY " AS day), s AS (SELECT coalesce(sum(total_count) FILTER (WHERE metric_date > day - 7), 0) AS now, "
 		"coalesce(sum(total_count) FILTER (WHERE metric_date <= day - 7), 0) AS was, "
 		"coalesce(sum(total_count) FILTER (WHERE metric_date = day), 0) AS today, "
@@ -202,7 +202,7 @@ int app_insights(struct app *a, struct view date, struct app_faults *faults, str
 		"'highlights', pg_catalog.json_build_array(today || ' planned on the day', open || ' still open of the last seven days', "
 		"coalesce(finished, 0) "
 		"|| ' finished of the last seven days')) FROM w",
-		2, params, "", into, err);
+		2, params, into, err);
 }
 
 /* Simple exponential smoothing over 21 days: s = x/2 + s/2, from the first day on; it predicts the same for each day to come. */
@@ -212,7 +212,7 @@ int app_forecast(struct app *a, struct view date, struct app_faults *faults, str
 
 	if (day_params(a, date, params, faults, err))
 		return -1;
-	return app_text(a, APP_TARGET,
+	return app_answer(a, APP_TARGET,
 		"WITH RECURSIVE d AS (SELECT " DAY
 		" AS day), h AS (SELECT n, coalesce((SELECT sum(total_count) FROM analytics.intervention_daily_metrics WHERE "
 		"metric_date = day - 20 + n), 0) AS count FROM d, pg_catalog.generate_series(0, 20) n), "
@@ -225,5 +225,5 @@ int app_forecast(struct app *a, struct view date, struct app_faults *faults, str
 								"'points', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('date', day + k, 'predictedCount', "
 								"(SELECT round(level)::bigint FROM s WHERE "
 								"n = 20)) ORDER BY k) FROM pg_catalog.generate_series(1, 7) k)) FROM d",
-		2, params, "", into, err);
+		2, params, into, err);
 }

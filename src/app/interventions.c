@@ -93,7 +93,7 @@ static void put_sort(struct buf *sql, struct view sort, struct app_faults *fault
 
 struct conditions {
 	struct buf sql;
-	const char *params[8]; /* six filters, size, page */
+	const char *params[APP_PARAMS_MAX]; /* six filters, size, page */
 	unsigned n;
 };
 
@@ -171,7 +171,7 @@ int app_interventions_list(struct app *a, const struct app_filter *f, struct app
 		"'totalPages', (n + $%u::bigint - 1) / $%u::bigint) FROM (SELECT count(*) AS n FROM public.interventions i %s) t",
 		app_item, buf_cstr(&order), buf_cstr(&c.sql), buf_cstr(&order), c.n - 1, c.n, c.n - 1, c.n, c.n - 1, c.n - 1, c.n - 1,
 		buf_cstr(&c.sql));
-	rc = app_text(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, "", into, err);
+	rc = app_answer(a, APP_SOURCE, buf_cstr(&sql), c.n, c.params, into, err);
 out:
 	buf_release(&c.sql);
 	buf_release(&order);

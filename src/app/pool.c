@@ -13,6 +13,7 @@ struct app *app_new(const struct app_options *o)
 	pg_params_copy(&a->params[APP_TARGET], &o->target);
 	lock_init(&a->lock);
 	wake_init(&a->freed);
+	a->answers = app_answers_new();
 	return a;
 }
 
@@ -28,6 +29,7 @@ void app_free(struct app *a)
 			pg_close(a->idle[which][--a->nidle[which]]);
 		pg_params_release(&a->params[which]);
 	}
+	app_answers_free(a->answers);
 	wake_release(&a->freed);
 	lock_release(&a->lock);
 	mem_free(a);
@@ -147,4 +149,9 @@ int app_ping(struct app *a, struct err *err)
 
 	buf_release(&b);
 	return rc;
+}
+
+void app_stats(struct app *a, struct app_answers_stats *ret)
+{
+	app_answers_stats(a->answers, ret);
 }

@@ -288,8 +288,6 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct http_response *ou
 	add_headers(res, out);
 	if (out->location)
 		MHD_add_response_header(res, "Location", out->location);
-	if (out->allow)
-		MHD_add_response_header(res, "Allow", out->allow);
 	rc = MHD_queue_response(c, out->status, res);
 	MHD_destroy_response(res);
 	return rc;

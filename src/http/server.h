@@ -51,7 +51,6 @@ struct http_response {
 	unsigned status;
 	const char *content_type;  /* NULL = application/json */
 	const char *location;      /* or NULL */
-	const char *allow;         /* or NULL */
 	struct buf headers;        /* more of them, by http_header_add */
 	struct buf body;
 	struct http_stream stream; /* next not NULL: in place of the body */

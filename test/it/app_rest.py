@@ -190,6 +190,77 @@ def lists_are_what_sql_says(w):
     assert [u["id"] for u in w.call("GET", "/api/users?query=ADA", 200)["content"]] == [1]
 
 
+class Session:
+    """psql kept open: transactions that span requests, and no process for each statement."""
+
+    def __init__(self, w):
+        self.process = subprocess.Popen(["psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", w.pg.dsn("app")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def sql(self, text):
+        self.process.stdin.write(text + ";\n\\echo done\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line == "done\n":
+                return
+        raise AssertionError(f"psql ended at: {text}")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+
+
+def answers_are_given_again_while_they_are_true(w):
+    def recalled():
+        return int(w.walmill.call("api", "GET", "/metrics")[2].split("\nwalmill_app_answers_recalled_total ")[1].split("\n")[0])
+
+    def total():
+        return w.call("GET", "/api/interventions?query=AGAIN-&size=1", 200)["totalElements"]
+
+    def recalls():
+        before = recalled()
+        return total() == 0 and recalled() > before
+
+    until(recalls, "the same answer without working it out again", 30)
+    a, b, stop = Session(w), Session(w), threading.Event()
+    readers = [threading.Thread(target=lambda: [total() for _ in iter(stop.is_set, True)]) for _ in range(3)]
+    insert = "INSERT INTO interventions (reference, title, planned_at) VALUES ('AGAIN-{}', 't', now())"
+    try:
+        # what was under way when the answer was made, committed in another order than begun
+        a.sql("BEGIN; " + insert.format("a"))
+        b.sql("BEGIN; SAVEPOINT s; " + insert.format("b"))
+        assert total() == 0 == total()
+        b.sql("COMMIT")
+        assert total() == 1 == total()
+        a.sql("COMMIT")
+        assert total() == 2 == total()
+        # whoever has committed reads what he wrote, whatever others ask meanwhile
+        for t in readers:
+            t.start()
+        for n in range(200):
+            a.sql(insert.format(n))
+            assert total() == n + 3
+        a.sql("BEGIN; DELETE FROM interventions WHERE reference = 'AGAIN-a'")
+        assert total() == 202
+        a.sql("ROLLBACK")
+        assert total() == 202
+        # another table
+        assert w.call("GET", "/api/users?query=Ada", 200)["content"][0]["role"] == "TECH"
+        a.sql("UPDATE users SET role = 'ADMIN' WHERE full_name = 'Ada'")
+        assert w.call("GET", "/api/users?query=Ada", 200)["content"][0]["role"] == "ADMIN"
+        a.sql("UPDATE users SET role = 'TECH' WHERE full_name = 'Ada'")
+        a.sql("DELETE FROM interventions WHERE reference LIKE 'AGAIN-%'")
+        assert total() == 0
+    finally:
+        stop.set()
+        for t in readers:
+            if t.ident:
+                t.join()
+        a.close()
+        b.close()
+
+
 def bulk_is_an_upsert(w):
     items = [{"reference": f"BULK-{i}", "title": f"t{i}", "plannedAt": AT,
         "status": "COMPLETED", "startedAt": AT, "technicianId": 1 + i % 2} for i in range(3000)]
@@ -270,6 +341,11 @@ def the_console_shows_what_runs(w):
     assert connector["walStatus"] == "reserved" and connector["retainedWalBytes"] > 0, connector
     assert connector["config"]["database.password"] == "********"
     assert job["sourceTables"] == ["public.interventions"] and len(job["tables"]) == 3 and job["sourceRows"] > 3000, job
+    listed = [t for t in console("/api/topics") if t["name"] == "sip.interventions"][0]
+    assert (listed["connector"], listed["jobs"]) == ("sip-interventions-source", ["interventions"]), listed
+    assert console("/api/topics/sip.interventions").items() >= {k: listed[k] for k in ("connector", "jobs")}.items()
+    own = [t for t in console("/api/topics") if t["name"].startswith("__walmill.")][0]
+    assert (own["connector"], own["jobs"]) == (None, []), own
     plan = console("/api/jobs/" + job["id"])["plan"]
     nodes = {n["id"]: n for n in plan["nodes"]}
     assert {n["kind"] for n in nodes.values()} == {"source", "operator", "sink"}
@@ -410,6 +486,7 @@ CASES = [
     references_and_technicians,
     etags,
     lists_are_what_sql_says,
+    answers_are_given_again_while_they_are_true,
     bulk_is_an_upsert,
     the_dashboard_is_what_sql_says,
     the_console_shows_what_runs,

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -93,6 +94,21 @@ def a_forward_cursor_waits_for_more(w):
     kcat(w, "-P", "-t", "tail", "-p", "0", text="c\n")
     page = w.get("/api/topics/tail/messages", cursor=page["next"])
     assert [m["value"] for m in page["messages"]] == ["c"], page
+    # asked to wait, it answers when something comes, not before and not at the end of the time
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(w.get("/api/topics/tail/messages", cursor=page["next"], wait=30000, query="z")))
+    waiting.start()
+    kcat(w, "-P", "-t", "tail", "-p", "0", text="d\n")
+    kcat(w, "-P", "-t", "empty", "-p", "0", text="z\n")
+    waiting.join(1)
+    assert waiting.is_alive() and not got, got
+    kcat(w, "-P", "-t", "tail", "-p", "0", text="ez\n")
+    waiting.join(20)
+    assert [m["value"] for m in got[0]["messages"]] == ["ez"] and got[0]["more"] is False, got
+    began = time.monotonic()
+    page = w.get("/api/topics/tail/messages", cursor=got[0]["next"], wait=200)
+    assert page["messages"] == [] and time.monotonic() - began >= 0.2, page
+    assert w.get("/api/topics/tail/messages", wait=30000)["messages"][0]["value"] == "ez"     # from the newest there is nothing to wait for
 
 
 def any_bytes_are_shown(w):

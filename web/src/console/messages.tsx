@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { get } from "../lib/api.ts";
 import { bytes, dateTimeSeconds, iso, num, rate, timeOfDay } from "../lib/format.ts";
-import { useGet } from "../lib/hooks.ts";
+import { useGet, useVisible } from "../lib/hooks.ts";
 import { query, setQuery } from "../lib/router.ts";
 import { paused } from "../lib/stream.ts";
 import { Button, Card, Empty, ErrorBox, Skeleton } from "../ui/bits.tsx";
@@ -271,22 +271,27 @@ export function Browser({ topic, partitions }: { topic: string; partitions: numb
 }
 
 const RING = 500,
-	TAIL_MS = 500,
+	WAIT_MS = 10000,
+	RETRY_MS = 1000,
 	SHOWN = 100;
 
-/* Follows from now on: what came since the last look, asked for with the cursor; the newest on top, the oldest fall out of the ring. */
+/*
+ * Follows from now on: each request, with the cursor of the one before, is answered when there is something. The newest on top, the oldest
+ * fall out of the ring. A page that nobody sees asks for nothing: a browser opens six connections to a server and no more.
+ */
 export function Tail({ topic, rate: perSecond }: { topic: string; rate: number | undefined }): JSX.Element {
 	const [on, setOn] = useState(true);
 	const [ring, setRing] = useState<Message[]>([]);
 	const [error, setError] = useState<Error | null>(null);
 	const started = useRef(Date.now());
-	const stopped = !on || paused.value;
+	const visible = useVisible(),
+		stopped = !on || paused.value || !visible;
 	useEffect(() => {
 		if (stopped) return;
 		const abort = new AbortController();
 		let cursor: string | null = null,
-			timer: ReturnType<typeof setTimeout>;
-		const at = `/api/topics/${encodeURIComponent(topic)}/messages?limit=200&from=time&timestamp=${started.current}`;
+			timer: ReturnType<typeof setTimeout> | undefined;
+		const at = `/api/topics/${encodeURIComponent(topic)}/messages?limit=200&from=time&timestamp=${started.current}&wait=${WAIT_MS}`;
 		const look = async () => {
 			try {
 				const page: Messages = await get(cursor ? `${at}&cursor=${encodeURIComponent(cursor)}` : at, abort.signal);
@@ -299,11 +304,12 @@ export function Tail({ topic, rate: perSecond }: { topic: string; rate: number |
 						[...[...fresh].reverse(), ...r.filter((m) => !fresh.some((f) => keyOf(f) === keyOf(m)))].slice(0, RING),
 					);
 				setError(null);
+				void look();
 			} catch (e) {
 				if ((e as Error).name === "AbortError") return;
 				setError(e as Error);
+				timer = setTimeout(() => void look(), RETRY_MS);
 			}
-			timer = setTimeout(() => void look(), TAIL_MS);
 		};
 		void look();
 		return () => {

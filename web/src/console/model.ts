@@ -49,9 +49,9 @@ export interface Topic {
 	bytes: number;
 	eventsPerSecond: number;
 	internal: boolean;
-	connector?: string | null;
+	connector: string | null;
 	groups: string[];
-	jobs?: string[];
+	jobs: string[];
 	cleanupPolicy: string;
 	retentionMs: number;
 }

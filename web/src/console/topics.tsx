@@ -142,7 +142,7 @@ export function TopicPage({ name }: { name: string }): JSX.Element {
 								<a href={`/connectors/${encodeURIComponent(x.connector)}`}>{x.connector}</a>
 							</Fact>
 						)}
-						{x.jobs && x.jobs.length > 0 && (
+						{x.jobs.length > 0 && (
 							<Fact name={t().nav.jobs}>
 								<Links base="/jobs" names={x.jobs} />
 							</Fact>
