@@ -20,6 +20,12 @@ char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *mem_strndup(const void *s, size_t len) __attribute__((malloc, returns_nonnull));
 void mem_free(void *ptr); /* NULL is fine */
 
+/* What an allocation of that size takes of the heap: glibc's malloc keeps a word beside it and gives multiples of 16, at least 32. */
+static inline size_t mem_footprint(size_t size)
+{
+	return size < 24 ? 32 : (size + 8 + 15) & ~(size_t)15;
+}
+
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void *mem_try_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
 

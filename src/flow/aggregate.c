@@ -29,6 +29,11 @@ struct seen {
 	int64_t weight;
 };
 
+static size_t seen_bytes(const struct values *v)
+{
+	return v->seen.bytes + v->seen.count * mem_footprint(sizeof(struct seen));
+}
+
 static bool needs_values(const struct agg_prog *a)
 {
 	return a->agg->kind == SQL_MIN || a->agg->kind == SQL_MAX || a->agg->distinct;
@@ -76,7 +81,7 @@ static void free_group(struct op *op, struct group *g)
 			struct kv_entry *e;
 			size_t pos = 0;
 
-			op->state_bytes -= v->ordered.bytes + v->seen.bytes;
+			op->state_bytes -= v->ordered.bytes + seen_bytes(v);
 			ordered_release(&v->ordered);
 			while ((e = kv_next(&v->seen, &pos)) != NULL)
 				mem_free(e->value);
@@ -87,6 +92,7 @@ static void free_group(struct op *op, struct group *g)
 			accum_release(a->accum, accum_of(g, a));
 		}
 	}
+	op->state_bytes -= blob_footprint(g->keys) + blob_footprint(g->shown);
 	blob_drop(g->keys);
 	blob_drop(g->shown);
 	mem_free(g);
@@ -116,7 +122,7 @@ static void fold_distinct(struct op *op, struct group *g, const struct agg_prog 
 	struct buf key = BUF_INIT((size_t)1 << 30);
 	struct kv_entry *e;
 	struct seen *s;
-	size_t before = vs->seen.bytes;
+	size_t before = seen_bytes(vs);
 
 	value_put_key(&key, v);
 	e = kv_put(&vs->seen, buf_view(&key));
@@ -132,7 +138,7 @@ static void fold_distinct(struct op *op, struct group *g, const struct agg_prog 
 		kv_remove(&vs->seen, e);
 		mem_free(s);
 	}
-	op->state_bytes += vs->seen.bytes - before;
+	op->state_bytes += seen_bytes(vs) - before;
 }
 
 /* 0 = folded, 1 = an expression failed on this row (*err says how), which then counts as a failure of the whole row */
@@ -174,6 +180,7 @@ static struct group *group_of(struct op *op, const struct value *keys)
 	g->entry = e;
 	row_store(&f->groupbuf, keys, op->node->ngroups);
 	g->keys = blob_new(buf_view(&f->groupbuf));
+	op->state_bytes += blob_footprint(g->keys);
 	return e->value = g;
 }
 
@@ -273,7 +280,7 @@ static int finish_group(struct op *op, struct group *g, struct err *err)
 		now = blob_new(buf_view(&f->groupbuf));
 	}
 	g->shown = now;
-	op->state_bytes += (size_t)(now ? now->len : 0) - (size_t)(was ? was->len : 0);
+	op->state_bytes += blob_footprint(now) - blob_footprint(was);
 	if (was) {
 		old = arena_alloc(&f->scratch, (n + 1) * sizeof(*old));
 		row_load(blob_view(was), &f->scratch, old, n);

@@ -306,12 +306,12 @@ static struct view pk_of(struct flow *f, const struct sql_table *t, const struct
 static int replace_row(struct flow *f, uint32_t table, struct kv_entry *e, const struct value *row, const struct value *old,
 	struct view stored, struct err *err)
 {
-	struct blob *was = e->value;
+	struct blob *was = e->value, *now = blob_new(stored);
 	int rc = 0;
 
-	e->value = blob_new(stored);
-	f->blob_bytes += stored.len - (size_t)(was ? was->len : 0);
-	f->counts[table].blob_bytes += stored.len - (size_t)(was ? was->len : 0);
+	e->value = now;
+	f->blob_bytes += blob_footprint(now) - blob_footprint(was);
+	f->counts[table].blob_bytes += blob_footprint(now) - blob_footprint(was);
 	if (was)
 		rc = push_table(f, table, old, -1, err);
 	if (rc == 0)
@@ -412,8 +412,8 @@ int flow_delete(struct flow *f, uint32_t table, const struct value *row, struct 
 	row_load(blob_view(gone->row), &f->scratch, old, t->ncolumns);
 	kv_remove(&f->tables[table], e);
 	f->stats.source_rows--;
-	f->blob_bytes -= gone->row->len;
-	f->counts[table].blob_bytes -= gone->row->len;
+	f->blob_bytes -= blob_footprint(gone->row);
+	f->counts[table].blob_bytes -= blob_footprint(gone->row);
 	return push_table(f, table, old, -1, err);
 }
 
@@ -435,8 +435,8 @@ int flow_clear(struct flow *f, uint32_t table, struct err *err)
 		row_load(blob_view(b), &f->scratch, old, t->ncolumns);
 		if (rc == 0)
 			rc = push_table(f, table, old, -1, err);
-		f->blob_bytes -= b->len;
-		f->counts[table].blob_bytes -= b->len;
+		f->blob_bytes -= blob_footprint(b);
+		f->counts[table].blob_bytes -= blob_footprint(b);
 		blob_drop(b);
 	}
 	kv_release(&was);
@@ -507,8 +507,8 @@ int64_t flow_next_tick(const struct flow *f)
 
 static size_t op_bytes(const struct op *op)
 {
-	return op->groups.bytes + op->groups.count * op->group_size + op->state_bytes + op->timed.bytes + op->distinct.bytes +
-		op->nheap * (sizeof(struct timer) + sizeof(void *)) + op->sides[0].bytes + op->sides[1].bytes + op->rows[0].bytes +
+	return op->groups.bytes + op->groups.count * mem_footprint(op->group_size) + op->state_bytes + op->timed.bytes + op->distinct.bytes +
+		op->nheap * (mem_footprint(sizeof(struct timer)) + sizeof(void *)) + op->sides[0].bytes + op->sides[1].bytes + op->rows[0].bytes +
 		op->rows[1].bytes;
 }
 
@@ -518,7 +518,7 @@ void flow_table_stats(const struct flow *f, uint32_t table, struct flow_op_stats
 	const struct kv *kv = &f->tables[table];
 
 	*ret = (struct flow_op_stats){.rows_in = c->changes, .rows_out = c->out, .state_rows = kv->count,
-		.state_bytes = c->blob_bytes + kv->bytes + kv->count * sizeof(struct blob)};
+		.state_bytes = c->blob_bytes + kv->bytes};
 }
 
 void flow_node_stats(const struct flow *f, uint32_t statement, uint32_t node, struct flow_op_stats *ret)
@@ -535,7 +535,7 @@ void flow_result_stats(const struct flow *f, uint32_t statement, struct flow_op_
 	const struct statement *s = &f->statements[statement];
 
 	*ret = (struct flow_op_stats){.rows_in = s->ops[s->st->root->id]->rows_out, .state_rows = s->results.count,
-		.state_bytes = s->results.bytes + s->results.count * sizeof(struct result)};
+		.state_bytes = s->results.bytes + s->results.count * mem_footprint(sizeof(struct result))};
 }
 
 void flow_stats(const struct flow *f, struct flow_stats *ret)
@@ -545,11 +545,11 @@ void flow_stats(const struct flow *f, struct flow_stats *ret)
 	*ret = f->stats;
 	ret->bytes = f->blob_bytes + f->job->ntables * sizeof(struct kv);
 	for (i = 0; i < f->job->ntables; i++)
-		ret->bytes += f->tables[i].bytes + f->tables[i].count * sizeof(struct blob);
+		ret->bytes += f->tables[i].bytes;
 	for (i = 0; i < f->job->nstatements; i++) {
 		const struct statement *s = &f->statements[i];
 
-		ret->bytes += s->results.bytes + s->results.count * sizeof(struct result);
+		ret->bytes += s->results.bytes + s->results.count * mem_footprint(sizeof(struct result));
 		ret->result_rows += s->results.count;
 		for (k = 0; k < s->nops; k++) {
 			const struct op *op = s->ops[k];

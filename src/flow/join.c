@@ -61,6 +61,7 @@ static struct jrow *row_of(struct op *op, uint32_t side, const struct value *row
 		bucket = k->value;
 		if (!bucket) {
 			bucket = k->value = mem_zalloc(sizeof(*bucket));
+			op->state_bytes += mem_footprint(sizeof(*bucket));
 			bucket->entry = k;
 		}
 		r = mem_zalloc(sizeof(*r) + b.len);
@@ -73,7 +74,7 @@ static struct jrow *row_of(struct op *op, uint32_t side, const struct value *row
 			r->next->prev = r;
 		bucket->first = r;
 		e->value = r;
-		op->state_bytes += sizeof(*r) + b.len;
+		op->state_bytes += mem_footprint(sizeof(*r) + b.len);
 	}
 	buf_release(&b);
 	buf_release(&id);
@@ -92,11 +93,12 @@ static void keep(struct op *op, uint32_t side, struct jrow *r)
 		b->first = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
-	op->state_bytes -= sizeof(*r) + r->len;
+	op->state_bytes -= mem_footprint(sizeof(*r) + r->len);
 	kv_remove(&op->rows[side], r->entry);
 	mem_free(r);
 	if (!b->first) {
 		kv_remove(&op->sides[side], b->entry);
+		op->state_bytes -= mem_footprint(sizeof(*b));
 		mem_free(b);
 	}
 }

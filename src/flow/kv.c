@@ -84,7 +84,7 @@ struct kv_entry *kv_put(struct kv *kv, struct view key)
 		memcpy(e->key, key.ptr, key.len);
 	*slot = (struct kv_slot){hash, e};
 	kv->count++;
-	kv->bytes += entry_size(key.len) + 16;
+	kv->bytes += mem_footprint(entry_size(key.len));
 	return e;
 }
 
@@ -95,7 +95,7 @@ void kv_remove(struct kv *kv, struct kv_entry *e)
 	while (kv->slots[i].entry != e)
 		i = (i + 1) & (kv->cap - 1);
 	kv->count--;
-	kv->bytes -= entry_size(e->len) + 16;
+	kv->bytes -= mem_footprint(entry_size(e->len));
 	mem_free(e);
 	for (k = (i + 1) & (kv->cap - 1); kv->slots[k].entry; k = (k + 1) & (kv->cap - 1)) {
 		/* an entry may move back to the hole unless its home lies behind it */
@@ -145,6 +145,11 @@ struct blob *blob_new(struct view v)
 	if (v.len)
 		memcpy(b->bytes, v.ptr, v.len);
 	return b;
+}
+
+size_t blob_footprint(const struct blob *b)
+{
+	return b ? mem_footprint(sizeof(*b) + b->len) : 0;
 }
 
 void blob_drop(struct blob *b)

@@ -23,7 +23,7 @@ struct kv_slot {
 struct kv {
 	struct kv_slot *slots;
 	size_t cap, count;   /* cap: a power of two, or 0 */
-	size_t bytes;        /* of entries and table */
+	size_t bytes;        /* of entries and table, as the heap has them */
 	unsigned shift;      /* an entry's place is the top bits of its hash, hash >> shift */
 };
 
@@ -51,6 +51,7 @@ struct blob {
 struct blob *blob_new(struct view v);
 static inline struct view blob_view(const struct blob *b) { return view_of(b->bytes, b->len); }
 static inline struct blob *blob_ref(struct blob *b) { b->refs++; return b; }
+size_t blob_footprint(const struct blob *b); /* of memory; 0 for NULL */
 void blob_drop(struct blob *b); /* NULL is fine */
 
 #endif

@@ -73,6 +73,7 @@ static int distinct(struct op *op, const struct value *row, int64_t weight, stru
 		d->len = (uint32_t)f->groupbuf.len;
 		memcpy(d->stored, f->groupbuf.ptr, f->groupbuf.len);
 		e->value = d;
+		op->state_bytes += mem_footprint(sizeof(*d) + d->len);
 	}
 	if (d->weight == 0 && weight > 0) {
 		d->weight = weight;
@@ -85,6 +86,7 @@ static int distinct(struct op *op, const struct value *row, int64_t weight, stru
 		row_load(view_of(d->stored, d->len), &f->scratch, shown, n);
 		rc = op_emit(op, shown, -1, err);
 		kv_remove(&op->distinct, e);
+		op->state_bytes -= mem_footprint(sizeof(*d) + d->len);
 		mem_free(d);
 	}
 	return rc;

@@ -25,7 +25,7 @@ static struct ordered_node *node_new(const struct value *v, int64_t weight)
 	value_store(&b, v);
 	n = mem_zalloc(sizeof(*n) + b.len);
 	memcpy(n->bytes, b.ptr, b.len);
-	n->size = sizeof(*n) + b.len;
+	n->size = mem_footprint(sizeof(*n) + b.len);
 	n->memory = ARENA_INIT;
 	r = reader_of(view_of(n->bytes, b.len));
 	wm_assert(value_load(&r, &n->memory, &n->value, &err) == 0);

@@ -38,7 +38,7 @@ static struct result *result_of(struct statement *s, struct view key)
 
 static void drop_row(struct flow *f, struct result *r)
 {
-	f->blob_bytes -= r->row->len;
+	f->blob_bytes -= blob_footprint(r->row);
 	blob_drop(r->row);
 	r->row = NULL;
 }
@@ -46,7 +46,12 @@ static void drop_row(struct flow *f, struct result *r)
 static void set_row(struct flow *f, struct result *r, struct view stored)
 {
 	r->row = blob_new(stored);
-	f->blob_bytes += stored.len;
+	f->blob_bytes += blob_footprint(r->row);
+}
+
+static size_t more_bytes(const struct result *r)
+{
+	return r->more ? mem_footprint(sizeof(*r->more)) + r->more->bytes : 0;
 }
 
 static void add_weight(struct result *r, struct view stored, int64_t weight)
@@ -64,8 +69,8 @@ static void add_weight(struct result *r, struct view stored, int64_t weight)
 /* Out of the usual: all rows of the key by weight, and back to one row when that is all there is. */
 static void add_any(struct flow *f, struct result *r, struct view stored, int64_t weight)
 {
+	size_t pos = 0, before = more_bytes(r);
 	struct kv_entry *e;
-	size_t pos = 0;
 
 	if (r->row) {
 		add_weight(r, blob_view(r->row), 1);
@@ -84,6 +89,7 @@ static void add_any(struct flow *f, struct result *r, struct view stored, int64_
 		mem_free(r->more);
 		r->more = NULL;
 	}
+	f->blob_bytes += more_bytes(r) - before;
 }
 
 int result_push(struct statement *s, struct flow *f, const struct value *row, int64_t weight, struct err *err)
