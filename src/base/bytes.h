@@ -181,6 +181,14 @@ static inline struct view reader_view(struct reader *r, size_t n)
 }
 
 uint64_t reader_uvarint(struct reader *r);
+static inline uint32_t reader_uvarint32(struct reader *r)   /* bad when it is larger */
+{
+	uint64_t v = reader_uvarint(r);
+
+	if (v > UINT32_MAX)
+		r->bad = true;
+	return (uint32_t)v;
+}
 static inline int64_t reader_varint(struct reader *r)
 {
 	uint64_t v = reader_uvarint(r);

@@ -64,15 +64,6 @@ int membership_look(struct connector *c, struct err *err)
 
 /* ---- what is kept ---- */
 
-static uint32_t load_u32(struct reader *r)
-{
-	uint64_t v = reader_uvarint(r);
-
-	if (v > UINT32_MAX)
-		r->bad = true;
-	return (uint32_t)v;
-}
-
 /* members.publication is 0 when nothing is kept that this incarnation of the connector wrote. */
 static int load_kept(struct connector *c, struct arena *a, struct kept *kept, struct err *err)
 {
@@ -94,17 +85,17 @@ static int load_kept(struct connector *c, struct arena *a, struct kept *kept, st
 	if (reader_u8(&r) != KEPT_FORMAT)
 		return 0; /* a later version's: as good as none */
 	ret->publishes = reader_u8(&r);
-	ret->publication = load_u32(&r);
-	ret->xmin = load_u32(&r);
-	ret->owner = load_u32(&r);
+	ret->publication = reader_uvarint32(&r);
+	ret->xmin = reader_uvarint32(&r);
+	ret->owner = reader_uvarint32(&r);
 	kept->restart = reader_uvarint(&r);
-	ret->nmembers = load_u32(&r);
+	ret->nmembers = reader_uvarint32(&r);
 	if (ret->nmembers > reader_left(&r) / 2)
 		r.bad = true;
 	ret->members = r.bad ? NULL : arena_zalloc(a, (ret->nmembers + 1) * sizeof(*ret->members));
 	for (i = 0; i < ret->nmembers && !r.bad; i++) {
-		ret->members[i].table = load_u32(&r);
-		ret->members[i].by = load_u32(&r);
+		ret->members[i].table = reader_uvarint32(&r);
+		ret->members[i].by = reader_uvarint32(&r);
 	}
 	if (!view_eq(reader_bytes(&r), publication(c)))
 		ret->publication = 0;

@@ -80,19 +80,10 @@ void unit_payload_store(struct buf *b, const struct unit_payload *p)
 		buf_bytes(b, p->kept);
 }
 
-static uint32_t load_u32(struct reader *r)
-{
-	uint64_t v = reader_uvarint(r);
-
-	if (v > UINT32_MAX)
-		r->bad = true;
-	return (uint32_t)v;
-}
-
 /* A count of things that take at least `least` bytes each; bounded by what is left before anything is allocated for them. */
 static uint32_t load_count(struct reader *r, size_t least)
 {
-	uint32_t n = load_u32(r);
+	uint32_t n = reader_uvarint32(r);
 
 	if (r->bad || n > reader_left(r) / least) {
 		r->bad = true;
@@ -112,19 +103,19 @@ static void load_lists(struct reader *r, struct arena *a, struct unit_payload *p
 	p->nruns = load_count(r, 4);
 	p->runs = arena_zalloc(a, p->nruns * sizeof(*p->runs));
 	for (i = 0; i < p->nruns; i++) {
-		p->runs[i] = (struct unit_run){load_u32(r), 0, 0, 0};
-		p->runs[i].table_oid = load_u32(r);
-		p->runs[i].version = load_u32(r);
-		p->runs[i].count = load_u32(r);
+		p->runs[i] = (struct unit_run){reader_uvarint32(r), 0, 0, 0};
+		p->runs[i].table_oid = reader_uvarint32(r);
+		p->runs[i].version = reader_uvarint32(r);
+		p->runs[i].count = reader_uvarint32(r);
 		if (p->runs[i].topic >= p->ntopics)
 			r->bad = true;
 	}
 	p->nexceptions = load_count(r, 5);
 	p->exceptions = arena_zalloc(a, p->nexceptions * sizeof(*p->exceptions));
 	for (i = 0; i < p->nexceptions; i++) {
-		p->exceptions[i].topic = load_u32(r);
-		p->exceptions[i].record = load_u32(r);
-		p->exceptions[i].count = load_u32(r);
+		p->exceptions[i].topic = reader_uvarint32(r);
+		p->exceptions[i].record = reader_uvarint32(r);
+		p->exceptions[i].count = reader_uvarint32(r);
 		p->exceptions[i].attnum = (int16_t)reader_varint(r);
 		p->exceptions[i].kind = reader_u8(r);
 		if (p->exceptions[i].topic >= p->ntopics)
@@ -133,8 +124,8 @@ static void load_lists(struct reader *r, struct arena *a, struct unit_payload *p
 	p->nevents = load_count(r, 3);
 	p->events = arena_zalloc(a, p->nevents * sizeof(*p->events));
 	for (i = 0; i < p->nevents; i++) {
-		p->events[i].table_oid = load_u32(r);
-		p->events[i].before_record = load_u32(r);
+		p->events[i].table_oid = reader_uvarint32(r);
+		p->events[i].before_record = reader_uvarint32(r);
 		p->events[i].kind = reader_u8(r);
 	}
 }
@@ -151,8 +142,8 @@ int unit_payload_load(struct view bytes, struct arena *a, struct unit_payload *r
 	p.connector = reader_bytes(&r);
 	p.incarnation = reader_le64(&r);
 	p.system_id = reader_le64(&r);
-	p.timeline = load_u32(&r);
-	p.xid = load_u32(&r);
+	p.timeline = reader_uvarint32(&r);
+	p.xid = reader_uvarint32(&r);
 	p.commit_lsn = reader_uvarint(&r);
 	p.end_lsn = p.commit_lsn + (uint64_t)reader_varint(&r);
 	p.commit_us = reader_varint(&r);

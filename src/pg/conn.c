@@ -98,7 +98,7 @@ int pg_wait(struct pg_conn *c, bool write, int64_t deadline_us, struct err *err)
 	}
 }
 
-static int64_t deadline_of(const struct pg_conn *c)
+int64_t pg_deadline(const struct pg_conn *c)
 {
 	return c->timeout_ms ? io_monotonic_us(io_system()) + c->timeout_ms * 1000 : 0;
 }
@@ -268,7 +268,7 @@ struct pg_result {
 /* Collects every result of what was sent; keeps the last one that has rows or a command, fails on the first that failed. */
 static int collect(struct pg_conn *c, PGresult **ret, struct err *err)
 {
-	int64_t deadline = deadline_of(c);
+	int64_t deadline = pg_deadline(c);
 	PGresult *last = NULL, *res;
 	int rc = 0;
 
@@ -487,7 +487,7 @@ int pg_copy_next(struct pg_conn *c, struct view *ret, struct err *err)
 		}
 		if (n < 0)
 			return pg_result_error(c, NULL, err);
-		ready = pg_wait(c, false, deadline_of(c), err);
+		ready = pg_wait(c, false, pg_deadline(c), err);
 		if (ready < 0)
 			return -1;
 		if (ready == 0) {
@@ -513,7 +513,7 @@ int pg_copy_put(struct pg_conn *c, struct view bytes, struct err *err)
 			return 0;
 		if (n < 0)
 			return pg_result_error(c, NULL, err);
-		ready = pg_wait(c, true, deadline_of(c), err);
+		ready = pg_wait(c, true, pg_deadline(c), err);
 		if (ready < 0)
 			return -1;
 		if (ready == 0) {

@@ -18,6 +18,9 @@ struct pg_conn {
 	char *copy;      /* the chunk that libpq handed out last, freed by the next call */
 };
 
+/* When a statement that is sent now has to be answered, monotonic; 0 = at any time. */
+int64_t pg_deadline(const struct pg_conn *c);
+
 /* Waits until the socket is readable (or writable, with `write`), the deadline (monotonic us, 0 = none) has passed, or an interrupt.
  * 1 = ready, 0 = deadline, -1 = error or ERR_CANCELED. */
 int pg_wait(struct pg_conn *c, bool write, int64_t deadline_us, struct err *err);

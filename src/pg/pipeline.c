@@ -6,14 +6,9 @@
 #include "base/io.h"
 #include "pg/conn_internal.h"
 
-static int64_t deadline_of(const struct pg_conn *c)
-{
-	return c->timeout_ms ? io_monotonic_us(io_system()) + c->timeout_ms * 1000 : 0;
-}
-
 int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err *err)
 {
-	int64_t deadline = deadline_of(c);
+	int64_t deadline = pg_deadline(c);
 	PGresult *res;
 	int rc = 0;
 
@@ -62,7 +57,7 @@ int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const
 
 int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, uint64_t *ret_affected, struct err *err)
 {
-	int64_t deadline = deadline_of(c);
+	int64_t deadline = pg_deadline(c);
 	unsigned index = 0;
 	bool synced = false;
 	PGresult *res;
