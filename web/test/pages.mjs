@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
-import os from "node:os";
 import { assert, check, until } from "./harness.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -109,62 +108,90 @@ async function widthTests(browser, routes) {
 	});
 }
 
-const paint = () =>
-	new Promise((ok) => {
+/* when what is there now has been painted */
+const paint = async () => {
+	for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+	return new Promise((ok) => {
 		new PerformanceObserver((list) => ok(list.getEntries().at(-1).startTime)).observe({
 			type: "largest-contentful-paint",
 			buffered: true,
 		});
 		setTimeout(() => ok(-1), 3000);
 	});
-
-/* The best paint of a page that is one line of text: what the browser itself takes on this machine. */
-async function barePaint(browser) {
-	const server = http.createServer((_, answer) => answer.end("<!doctype html><title>bare</title><h1>One line of text</h1>"));
-	await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
-	const times = [];
-	for (let i = 0; i < 5; i++) {
-		const context = await browser.context();
-		const page = await context.newPage();
-		await page.goto(`http://127.0.0.1:${server.address().port}/`);
-		times.push(await page.evaluate(paint));
-		await context.close();
-	}
-	server.close();
-	return Math.min(...times.filter((t) => t > 0));
-}
+};
 
 /*
- * The best of at most a dozen loads: what else the machine does can only slow a page. Where more runs than there are processors, or where the
- * browser needs more than BARE_MS for one line of text, the limit grows by as much as everything takes longer.
+ * A budget is in milliseconds of a machine with nothing else to do. Where tests run, others run too, and machines differ: so a page that goes
+ * the same way with a known amount of work (modules, a shared worker that asks for rows, a document of them) is loaded before and after each
+ * page that is measured, and the budget grows by as much as that one took longer than YARDSTICK_MS, what it takes where the budgets were
+ * set. It never shrinks.
  */
-const BARE_MS = 75;
+const YARDSTICK_MS = 120;
+const YARDSTICK = {
+	"/": [
+		"text/html",
+		`<!doctype html><title>yardstick</title><style>p{display:inline-block;width:9em;border:1px solid;margin:1px}</style>
+		<main></main><script type="module" src="/page.js"></script>`,
+	],
+	"/page.js": [
+		"text/javascript",
+		`import { row } from "/row.js";
+		new SharedWorker("/worker.js", { type: "module" }).port.onmessage = async (m) => {
+			const rows = m.data.concat(await (await fetch("/rows?page=1")).json()), main = document.querySelector("main");
+			main.innerHTML = rows.map(row).join("");
+			document.title = [...main.children].reduce((n, p) => n + p.offsetHeight, 0);
+			requestAnimationFrame(() => requestAnimationFrame(() => (window.drawnAt = performance.now())));
+		};`,
+	],
+	"/row.js": ["text/javascript", "export const row = (r) => `<p>${JSON.stringify(r)}</p>`;"],
+	"/worker.js": [
+		"text/javascript",
+		`onconnect = (e) => fetch("/rows?page=0").then((r) => r.json()).then((rows) => e.ports[0].postMessage(rows));`,
+	],
+	"/rows": ["application/json", JSON.stringify(Array.from({ length: 500 }, (_, i) => ({ i, text: `row ${Math.sqrt(i)}` })))],
+};
+
+function serveYardstick(request, answer) {
+	const [type, body] = YARDSTICK[new URL(request.url, "http://yardstick").pathname] ?? ["text/plain", ""];
+	answer.setHeader("Content-Type", type);
+	answer.end(body);
+}
+
+async function load(browser, url, ready, time) {
+	const context = await browser.context();
+	const page = await context.newPage();
+	const asked = new Set();
+	page.on("request", (r) => asked.add(new URL(r.url()).pathname));
+	await page.goto(url);
+	await ready(page);
+	const ms = await page.evaluate(time);
+	await context.close();
+	assert(ms > 0, `${url}: a paint was seen`);
+	return { ms, files: [...asked].filter((p) => !p.startsWith("/api/")).length };
+}
+
+/* The best of at most a dozen loads, each against its own limit: what else the machine does can only slow a page. */
 async function speedTest(browser, name, url) {
 	await check(`${name}: largest contentful paint at most 300 ms, at most 8 files, no external request`, async () => {
-		const times = [];
-		let files = 0;
-		const bare = await barePaint(browser);
-		const limit = 300 * Math.max(1, os.loadavg()[0] / os.cpus().length, bare / BARE_MS);
-		for (let i = 0; i < 12 && !times.some((t) => t > 0 && t <= limit); i++) {
-			const context = await browser.context();
-			const page = await context.newPage();
-			const asked = new Set();
-			page.on("request", (r) => asked.add(new URL(r.url()).pathname));
-			await page.goto(url);
-			await settled(page);
-			times.push(await page.evaluate(paint));
-			files = [...asked].filter((p) => !p.startsWith("/api/")).length;
-			await context.close();
+		const server = http.createServer(serveYardstick);
+		await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
+		const drawn = (page) => page.waitForFunction(() => window.drawnAt);
+		const yardstick = async () => (await load(browser, `http://127.0.0.1:${server.address().port}/`, drawn, () => window.drawnAt)).ms;
+		const rounds = [];
+		let before = await yardstick(),
+			good = false;
+		while (!good && rounds.length < 12) {
+			const { ms, files } = await load(browser, url, settled, paint),
+				after = await yardstick(),
+				limit = 300 * Math.max(1, (before + after) / 2 / YARDSTICK_MS);
+			good = ms <= limit && files <= 8;
+			rounds.push(`${ms.toFixed(0)} of ${limit.toFixed(0)} ms with ${files} files, yardstick ${after.toFixed(0)}`);
+			before = after;
 		}
-		const shown = times.map((t) => t.toFixed(0)).join(", ");
-		assert(
-			times.every((t) => t > 0),
-			"a paint was seen",
-		);
-		assert(Math.min(...times) <= limit, `LCP ${shown} ms, limit ${limit.toFixed(0)}`);
-		assert(files <= 8, `${files} files`);
+		server.close();
+		assert(good, `LCP ${rounds.join(", ")}`);
 		assert(!browser.external.length, `asked for ${browser.external.join(", ")}`);
-		return `LCP ${shown} ms, limit ${limit.toFixed(0)}, one line of text ${bare.toFixed(0)}; ${files} files`;
+		return `LCP ${rounds.join(", ")}`;
 	});
 }
 

@@ -2,7 +2,6 @@
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { addDays, calendarDay, today } from "../lib/format.ts";
-import { useTopics } from "../lib/hooks.ts";
 import { setQuery } from "../lib/router.ts";
 import { Button } from "../ui/bits.tsx";
 import { chosen, dailyReady, day, lastDay } from "./data.ts";
@@ -31,7 +30,6 @@ function DateChoice(): JSX.Element {
 }
 
 export function Board(): JSX.Element {
-	useTopics("daily", "load", "map", "interventions");
 	const nothing = dailyReady.value && chosen.value.total === 0 && lastDay.value && lastDay.value !== day.value;
 	return (
 		<div class="board">

@@ -3,10 +3,13 @@ import { signal } from "@preact/signals";
 import { render, type ComponentType, type JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { path } from "../lib/router.ts";
+import { subscribe } from "../lib/stream.ts";
 import { Empty, Skeleton } from "../ui/bits.tsx";
 import { Shell } from "../ui/shell.tsx";
 
 const board = signal<ComponentType | null>(null);
+/* asked for now, so that the rows come while the script that shows them does */
+subscribe(["daily", "load", "map", "interventions"]);
 void import("./board.tsx").then((m) => (board.value = m.Board));
 
 function App(): JSX.Element {

@@ -11,6 +11,7 @@ import { query, setQuery } from "../lib/router.ts";
 import { topic } from "../lib/stream.ts";
 import { Button, Card, State, STATUSES, type Status } from "../ui/bits.tsx";
 import { Shape } from "../ui/icons.tsx";
+import { idle } from "../lib/hooks.ts";
 import { basePainter, loadBase, palette } from "./base.ts";
 import { CanvasLayer } from "./canvas.ts";
 import { Markers } from "./markers.ts";
@@ -291,10 +292,15 @@ export function MapCard(): JSX.Element {
 	const live = useRef<LiveMap | null>(null);
 	const rows = topic(TOPIC).value;
 	useEffect(() => {
-		if (!host.current) return;
-		const m = new LiveMap(host.current);
-		live.current = m;
-		return () => m.destroy();
+		let gone = false;
+		void idle().then(() => {
+			if (host.current && !gone) live.current = new LiveMap(host.current);
+		});
+		return () => {
+			gone = true;
+			live.current?.destroy();
+			live.current = null;
+		};
 	}, [lang.value]);
 	return (
 		<Card

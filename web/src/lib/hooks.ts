@@ -37,6 +37,17 @@ export function useGet<T>(url: string | null, again: unknown = 0): Loaded<T> {
 	return { ...state, reload: () => setN((x) => x + 1) };
 }
 
+/* Whether anybody can see the page. */
+export function useVisible(): boolean {
+	const [visible, set] = useState(!document.hidden);
+	useEffect(() => {
+		const look = () => set(!document.hidden);
+		document.addEventListener("visibilitychange", look);
+		return () => document.removeEventListener("visibilitychange", look);
+	}, []);
+	return visible;
+}
+
 /* The width of an element's content box, 0 until it is known. */
 export function useWidth<E extends HTMLElement>(): [(e: E | null) => void, number] {
 	const [width, setWidth] = useState(0);
@@ -50,6 +61,13 @@ export function useWidth<E extends HTMLElement>(): [(e: E | null) => void, numbe
 	});
 	return [ref.current, width];
 }
+
+/* When nothing else is waiting, or after a second: for what may come behind the words and figures of a page. */
+export const idle = (): Promise<void> =>
+	new Promise((ok) => {
+		if ("requestIdleCallback" in window) requestIdleCallback(() => ok(), { timeout: 1000 });
+		else setTimeout(ok, 100);
+	});
 
 /* The value as it was when it last differed for at least ms. */
 export function useCalm<T>(value: T, ms: number): T {
