@@ -115,6 +115,21 @@ def text_of(ms):
     return " ".join(f"{name} {quantile(ms, q):.2f}" for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1))) + " ms"
 
 
+def read(bench, w, seconds, beside):
+    before = cpu_s(w.pid)
+    took = load(w.ports["api"], seconds)
+    cores = (cpu_s(w.pid) - before) / seconds
+    paths = {}
+    for path, ms in took:
+        paths.setdefault(path, []).append(ms)
+    slowest = max(paths, key=lambda p: quantile(paths[p], 0.99))
+    every = [ms for _, ms in took]
+    bench.table.add("REST reads", f"{RATE:,} requests/s, {CONNECTIONS} connections, {beside}", len(took), text_of(every),
+                    cpu=f"{100 * cores:.0f} % of a core", rss=f"{peak_mb(w.pid):.0f}",
+                    required=[("p99 <= 5 ms", quantile(every, 0.99) <= 5)])
+    bench.table.add("REST reads", "of these the slowest path: " + slowest, len(paths[slowest]), text_of(paths[slowest]))
+
+
 def rest(bench, create_connector, seconds):
     source, db = bench.source, "rest"
     source.create(db, "demo/schema.sql")
@@ -129,19 +144,10 @@ def rest(bench, create_connector, seconds):
         w.must("POST", "jobs", "/jobs?name=interventions", f.read())
     wait_for(lambda: w.job("interventions")["state"] == "RUNNING", "job running", 60)
     load(w.ports["api"], 2)  # plans and pages are cached then
-    meanwhile, before = Meanwhile(w), cpu_s(w.pid)
-    took = load(w.ports["api"], seconds)
-    cores = (cpu_s(w.pid) - before) / seconds
+    read(bench, w, seconds, "nobody writes")
+    meanwhile = Meanwhile(w)
+    read(bench, w, seconds, "20 writes/s")
     meanwhile.end()
-    paths = {}
-    for path, ms in took:
-        paths.setdefault(path, []).append(ms)
-    slowest = max(paths, key=lambda p: quantile(paths[p], 0.99))
-    every = [ms for _, ms in took]
-    what, load_text = "REST reads", f"{RATE:,} requests/s, {CONNECTIONS} connections, 20 writes/s"
-    bench.table.add(what, load_text, len(took), text_of(every), cpu=f"{100 * cores:.0f} % of a core", rss=f"{peak_mb(w.pid):.0f}",
-                    required=[("p99 <= 5 ms", quantile(every, 0.99) <= 5)])
-    bench.table.add(what, "of these the slowest path: " + slowest, len(paths[slowest]), text_of(paths[slowest]))
     bench.table.add("/metrics", "meanwhile", len(meanwhile.scrapes), text_of(meanwhile.scrapes),
                     required=[("max < 20 ms", max(meanwhile.scrapes) < 20)])
     w.stop()
