@@ -1,5 +1,6 @@
 /* The dashboard in a browser: live figures, map, list and forms. */
 import { assert, check, median, until, wait } from "./harness.mjs";
+import { Yardstick } from "./yardstick.mjs";
 
 const kpi = (page, id) => page.locator(`[data-kpi="${id}"] [data-value]`).textContent();
 const number = (s) => Number(s.replace(/[^\d.-]/g, ""));
@@ -204,8 +205,10 @@ export async function dashboardTests(browser, instance) {
 		await until(async () => Number(await attr(page, "data-markers")) >= 10000, "ten thousand markers", 40000);
 		const box = await page.locator(".map").boundingBox();
 		/* the best of three rounds: what else the machine does can only slow a frame */
-		const rounds = [];
-		for (let round = 0; round < 3 && !rounds.some((r) => r <= 100); round++) {
+		const yardstick = await Yardstick.start(browser),
+			rounds = [];
+		let good = false;
+		while (!good && rounds.length < 3) {
 			await page.evaluate(() => {
 				const mine = (window.frames_ = []);
 				let last = performance.now();
@@ -219,12 +222,15 @@ export async function dashboardTests(browser, instance) {
 				await page.mouse.up();
 			}
 			const frames = (await page.evaluate(() => window.frames_)).sort((a, b) => a - b);
-			rounds.push(frames[Math.floor(frames.length * 0.95)]);
+			const p95 = frames[Math.floor(frames.length * 0.95)],
+				limit = 100 * (await yardstick.times());
+			good = p95 <= limit;
+			rounds.push(`${p95.toFixed(0)} of ${limit.toFixed(0)} ms`);
 		}
-		const p95 = Math.min(...rounds);
+		await yardstick.end();
 		await sql("DELETE FROM public.interventions WHERE reference LIKE 'WEB-M%'");
-		assert(p95 <= 100, `p95 ${p95.toFixed(0)} ms`);
-		return `p95 ${rounds.map((r) => r.toFixed(0)).join(", ")} ms`;
+		assert(good, `p95 ${rounds.join(", ")}`);
+		return `p95 ${rounds.join(", ")}`;
 	});
 
 	await check("dashboard: server stopped: banner, last data kept; recovery without reload", async () => {

@@ -1,8 +1,8 @@
 /* What holds for each page: accessibility in both themes and languages, widths, speed, and that nothing is asked of other hosts. */
 import { readFileSync } from "node:fs";
-import http from "node:http";
 import { createRequire } from "node:module";
 import { assert, check, until } from "./harness.mjs";
+import { Yardstick } from "./yardstick.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"];
@@ -120,75 +120,27 @@ const paint = async () => {
 	});
 };
 
-/*
- * A budget is in milliseconds of a machine with nothing else to do. Where tests run, others run too, and machines differ: so a page that goes
- * the same way with a known amount of work (modules, a shared worker that asks for rows, a document of them) is loaded before and after each
- * page that is measured, and the budget grows by as much as that one took longer than YARDSTICK_MS, what it takes where the budgets were
- * set. It never shrinks.
- */
-const YARDSTICK_MS = 120;
-const YARDSTICK = {
-	"/": [
-		"text/html",
-		`<!doctype html><title>yardstick</title><style>p{display:inline-block;width:9em;border:1px solid;margin:1px}</style>
-		<main></main><script type="module" src="/page.js"></script>`,
-	],
-	"/page.js": [
-		"text/javascript",
-		`import { row } from "/row.js";
-		new SharedWorker("/worker.js", { type: "module" }).port.onmessage = async (m) => {
-			const rows = m.data.concat(await (await fetch("/rows?page=1")).json()), main = document.querySelector("main");
-			main.innerHTML = rows.map(row).join("");
-			document.title = [...main.children].reduce((n, p) => n + p.offsetHeight, 0);
-			requestAnimationFrame(() => requestAnimationFrame(() => (window.drawnAt = performance.now())));
-		};`,
-	],
-	"/row.js": ["text/javascript", "export const row = (r) => `<p>${JSON.stringify(r)}</p>`;"],
-	"/worker.js": [
-		"text/javascript",
-		`onconnect = (e) => fetch("/rows?page=0").then((r) => r.json()).then((rows) => e.ports[0].postMessage(rows));`,
-	],
-	"/rows": ["application/json", JSON.stringify(Array.from({ length: 500 }, (_, i) => ({ i, text: `row ${Math.sqrt(i)}` })))],
-};
-
-function serveYardstick(request, answer) {
-	const [type, body] = YARDSTICK[new URL(request.url, "http://yardstick").pathname] ?? ["text/plain", ""];
-	answer.setHeader("Content-Type", type);
-	answer.end(body);
-}
-
-async function load(browser, url, ready, time) {
-	const context = await browser.context();
-	const page = await context.newPage();
-	const asked = new Set();
-	page.on("request", (r) => asked.add(new URL(r.url()).pathname));
-	await page.goto(url);
-	await ready(page);
-	const ms = await page.evaluate(time);
-	await context.close();
-	assert(ms > 0, `${url}: a paint was seen`);
-	return { ms, files: [...asked].filter((p) => !p.startsWith("/api/")).length };
-}
-
 /* The best of at most a dozen loads, each against its own limit: what else the machine does can only slow a page. */
 async function speedTest(browser, name, url) {
 	await check(`${name}: largest contentful paint at most 300 ms, at most 8 files, no external request`, async () => {
-		const server = http.createServer(serveYardstick);
-		await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
-		const drawn = (page) => page.waitForFunction(() => window.drawnAt);
-		const yardstick = async () => (await load(browser, `http://127.0.0.1:${server.address().port}/`, drawn, () => window.drawnAt)).ms;
-		const rounds = [];
-		let before = await yardstick(),
-			good = false;
+		const yardstick = await Yardstick.start(browser),
+			rounds = [];
+		let good = false;
 		while (!good && rounds.length < 12) {
-			const { ms, files } = await load(browser, url, settled, paint),
-				after = await yardstick(),
-				limit = 300 * Math.max(1, (before + after) / 2 / YARDSTICK_MS);
-			good = ms <= limit && files <= 8;
-			rounds.push(`${ms.toFixed(0)} of ${limit.toFixed(0)} ms with ${files} files, yardstick ${after.toFixed(0)}`);
-			before = after;
+			const context = await browser.context(),
+				page = await context.newPage(),
+				asked = new Set();
+			page.on("request", (r) => asked.add(new URL(r.url()).pathname));
+			await page.goto(url);
+			await settled(page);
+			const ms = await page.evaluate(paint),
+				files = [...asked].filter((p) => !p.startsWith("/api/")).length;
+			await context.close();
+			const limit = 300 * (await yardstick.times());
+			good = ms > 0 && ms <= limit && files <= 8;
+			rounds.push(`${ms.toFixed(0)} of ${limit.toFixed(0)} ms with ${files} files`);
 		}
-		server.close();
+		await yardstick.end();
 		assert(good, `LCP ${rounds.join(", ")}`);
 		assert(!browser.external.length, `asked for ${browser.external.join(", ")}`);
 		return `LCP ${rounds.join(", ")}`;
