@@ -3,10 +3,10 @@
  *
  * What a statement sees is its snapshot: with the same transactions ended and the same ones under way, it sees the same rows (PostgreSQL's
  * documentation, "Transaction ID and Snapshot Information Functions"). So an answer is kept with the snapshot that it was made under, taken
- * by the same statement, and given again only after the server has named that snapshot once more: it is exact at the moment of asking,
- * for the price of the shortest statement there is. Beside the snapshot stand the server's start, because another server's snapshots say
- * nothing about this one's rows, and the day, because "today" turns without a transaction. What is asked about are this server's own tables:
- * a foreign table changes without a word here.
+ * by the same statement, and given again only after the server has named that snapshot once more: it is exact at the moment of asking, for
+ * the price of the shortest statement there is. Beside the snapshot stand the server's start, because another server's snapshots say
+ * nothing about this one's rows, and the day, because "today" turns without a transaction. What is asked about are this server's own
+ * tables: a foreign table changes without a word here.
  */
 #include <string.h>
 
