@@ -68,9 +68,6 @@ enum route_found route_run(const struct route *routes, unsigned n, struct call *
 	list = allowed(routes, n, c, segments, nsegments);
 	if (!list)
 		return ROUTE_NO_PATH;
-	http_header_add(c->out, "Allow", "%s, OPTIONS", list);
-	if (strcmp(c->r->method, "OPTIONS") != 0)
-		return ROUTE_NO_METHOD;
-	c->out->status = 200;
-	return ROUTE_ANSWERED;
+	http_header_add(c->out, "Allow", "%s", list);
+	return ROUTE_NO_METHOD;
 }

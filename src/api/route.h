@@ -28,8 +28,7 @@ enum route_found {
 	ROUTE_NO_TYPE,                     /* the body is not what the route takes */
 };
 
-/* HEAD is answered as GET is, OPTIONS with what the path allows. Calls the route's function, or says why not; c's arena is the caller's to
- * release. */
+/* HEAD is answered as GET is. Calls the route's function, or says why not; c's arena is the caller's to release. */
 enum route_found route_run(const struct route *routes, unsigned n, struct call *c);
 
 #endif
