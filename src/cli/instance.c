@@ -66,6 +66,7 @@ static int open_log(struct instance *in, struct err *err)
 	int rc;
 
 	s.segment_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_SEGMENT_BYTES);
+	s.spare_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_PREPARE_BYTES);
 	s.reserve_bytes = (uint64_t)settings_int(in->cli->settings, SET_LOG_RESERVE_BYTES);
 	s.flush_interval_us = settings_int(in->cli->settings, SET_LOG_FLUSH_INTERVAL);
 	s.flush_seconds =

@@ -74,6 +74,18 @@ static void keep_secrets(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* The log keeps each of its files open, and each client is one more: as many as the system lets this user have, not as few as it gives at
+ * first (1,024, for programs that still use select). */
+static void raise_open_files(void)
+{
+	struct rlimit n;
+
+	if (!getrlimit(RLIMIT_NOFILE, &n)) {
+		n.rlim_cur = n.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &n);
+	}
+}
+
 static int run(const struct command *cmd, char **argv)
 {
 	struct cli_args args;
@@ -114,6 +126,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	keep_secrets();
+	raise_open_files();
 	mem_return_what_is_large();
 	if (strcmp(argv[1], "load") == 0)
 		return cmd_load(io_system(), argv + 2, environ, stdout, stderr);

@@ -56,8 +56,12 @@
 		"starts again folds only what the log has since then.") \
 	X(SET_JOB_MEMORY, "job.memory", BYTES, "1GiB", "16MiB", NULL, NULL, START, \
 		"Memory budget of one job's state. A job that needs more is FAILED with the figure, never killed.") \
-	X(SET_LOG_SEGMENT_BYTES, "log.segment_bytes", BYTES, "256MiB", "1MiB", "2GiB", NULL, START, \
-		"Size at which a topic partition begins a new segment file.") \
+	X(SET_LOG_SEGMENT_BYTES, "log.segment_bytes", BYTES, "64MiB", "1MiB", "2GiB", NULL, START, \
+		"Size at which the log begins a new file. A start reads the last one, and retention deletes whole files; each is an open file " \
+		"and costs 40 bytes of memory for each partition that has something in it.") \
+	X(SET_LOG_PREPARE_BYTES, "log.prepare_bytes", BYTES, "256MiB", "0", "1GiB", NULL, START, \
+		"Disk space for the log's next files, which are filled with zeroes before they are needed, while little is appended: a sync into " \
+		"them takes about half the time. Whole files count; from an eighth of the first file on. 0: none.") \
 	X(SET_LOG_RESERVE_BYTES, "log.reserve_bytes", BYTES, "1GiB", "16MiB", NULL, NULL, RUNTIME, \
 		"Free disk space below which produce is refused first, and then capture pauses. Positions, checkpoints and group " \
 		"offsets can still be written.") \

@@ -109,11 +109,23 @@ static int open_file(struct log *log, struct segment *seg, struct err *err)
 	int rc = -1;
 
 	segment_path(seg, &path);
-	if (!io_open(log->io, (const char *)path.ptr, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &seg->file, err))
+	if (spare_take(log, (const char *)path.ptr, &seg->file, &seg->allocated) ||
+	    !io_open(log->io, (const char *)path.ptr, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &seg->file, err))
 		rc = log->set.test_bugs & LOG_BUG_SKIP_DIR_SYNC ? 0 : io_sync_dir(log->io, log->dir, err);
 	if (rc && err->code == ERR_NO_SPACE && seg->file)
 		err->code = ERR_IO; /* the file is there, whether durably is not known: not to be tried again */
 	buf_release(&path);
+	return rc;
+}
+
+/* Just what is needed, if need be in place of files that were made beforehand. */
+static int allocate_last(struct log *log, struct segment *seg, uint64_t end, struct err *err)
+{
+	int rc;
+
+	do
+		rc = io_allocate(seg->file, end, err);
+	while (rc && err->code == ERR_NO_SPACE && spare_drop(log));
 	return rc;
 }
 
@@ -124,7 +136,7 @@ static int allocate(struct log *log, struct segment *seg, uint64_t end, struct e
 	if (end <= seg->allocated)
 		return 0;
 	if (io_allocate(seg->file, more, err)) {
-		if (err->code != ERR_NO_SPACE || io_allocate(seg->file, end, err))
+		if (err->code != ERR_NO_SPACE || allocate_last(log, seg, end, err))
 			return -1;
 		err_clear(err);
 		more = end;
@@ -323,8 +335,8 @@ bool flush_round(struct log *log)
 {
 	struct err err = ERR_INIT;
 	struct log_unit *units;
-	bool sync, wake;
-	int64_t took_us;
+	bool sync, wake, spare;
+	int64_t now_us, took_us;
 	int rc;
 
 	lock_take(&log->lock);
@@ -351,7 +363,8 @@ bool flush_round(struct log *log)
 		return true;
 	}
 
-	took_us = io_monotonic_us(log->io) - log->flush_started_us;
+	now_us = io_monotonic_us(log->io);
+	took_us = now_us - log->flush_started_us;
 	lock_take(&log->lock);
 	if (log->out_pending)
 		finish_chunks(log, &log->out);
@@ -368,11 +381,18 @@ bool flush_round(struct log *log)
 	units = publish(log);
 	wake = sync || log->full || log->waiting > 0 || log->set.manual;
 	log->full = false;
+	spare = (log->spare_idle || log->set.manual) && spare_due(log, now_us);
+	if (spare)
+		log->spare_idle = false;
 	lock_drop(&log->lock);
 	if (wake)
 		wake_signal(&log->wake);
 	if (units)
 		tell(log, units, NULL);
+	if (spare && log->set.manual)
+		spare_make(log);
+	else if (spare)
+		wake_signal(&log->spare_wake);
 	return true;
 }
 

@@ -7,9 +7,10 @@
 struct log_settings log_settings_default(void)
 {
 	return (struct log_settings){
-	    .segment_bytes = 128 << 20, .grow_bytes = 8 << 20, .cut_bytes = 1 << 20, .buffer_bytes = 4 << 20, .index_cache_bytes = 16 << 20,
+	    .segment_bytes = 64 << 20, .grow_bytes = 8 << 20, .cut_bytes = 1 << 20, .buffer_bytes = 4 << 20, .index_cache_bytes = 16 << 20,
 	    .reserve_bytes = 1 << 30, .pin_max_bytes = 0, .retention_ms = 7LL * 24 * 3600 * 1000, .retention_bytes = -1,
-	    .flush_interval_us = 0, .flush_busy_us = 4000, .sweep_interval_ms = 30000,
+	    .flush_interval_us = 0, .flush_busy_us = 4000, .sweep_interval_ms = 30000, .spare_bytes = 256 << 20,
+	    .spare_rate = 4 << 20,
 	};
 }
 
@@ -65,6 +66,7 @@ static void log_free(struct log *log)
 	wake_release(&log->wake);
 	wake_release(&log->flush_wake);
 	wake_release(&log->sweep_wake);
+	wake_release(&log->spare_wake);
 	lock_release(&log->lock);
 	mem_free(log->dir);
 	mem_free(log);
@@ -81,6 +83,7 @@ int log_open(struct io *io, const char *dir, const struct log_settings *s, struc
 	wake_init(&log->wake);
 	wake_init(&log->flush_wake);
 	wake_init(&log->sweep_wake);
+	wake_init(&log->spare_wake);
 	log->topics = log->topics_by_id = log->notes = MAP_INIT;
 	log->closed_tail = &log->closed;
 	log->next_seq = log->next_unit = log->whole_seq = 1;
@@ -93,6 +96,7 @@ int log_open(struct io *io, const char *dir, const struct log_settings *s, struc
 	if (!s->manual) {
 		thread_start(&log->flusher, "log-flush", flusher_main, log);
 		thread_start(&log->sweeper, "log-sweep", sweeper_main, log);
+		thread_start(&log->sparer, "log-spare", spare_main, log);
 	}
 	*ret = log;
 	return 0;
@@ -109,6 +113,8 @@ void log_close(struct log *log)
 	lock_drop(&log->lock);
 	wake_signal(&log->flush_wake);
 	wake_signal(&log->sweep_wake);
+	wake_signal(&log->spare_wake);
+	thread_join(&log->sparer);
 	thread_join(&log->sweeper);
 	thread_join(&log->flusher);
 	while (flush_round(log))
@@ -128,6 +134,8 @@ void log_close(struct log *log)
 		err_set(&err, ERR_NO_SPACE, "the disk of \"%s\" is full", log->dir);
 		log_fail(log, &err); /* whoever waited must hear it */
 	}
+	while (spare_drop(log))
+		;
 	log_free(log);
 }
 

@@ -63,6 +63,8 @@ struct log_settings {
 	int64_t flush_interval_us;   /* at least this between the starts of two flushes; an idle log flushes at once */
 	int64_t flush_busy_us;       /* the same while many units come (more than 32 wait): each flush costs CPU, whatever it holds */
 	int64_t sweep_interval_ms;   /* retention */
+	uint64_t spare_bytes;        /* files of next segments that are made beforehand (spare.c); 0: none */
+	uint64_t spare_rate;         /* bytes a second: while more is appended, none is made */
 	bool manual;                 /* no threads: the caller runs log_step() and log_sweep(); what would wait for a flush runs it */
 	void (*pin_released)(void *arg, const char *name, uint64_t seq); /* from log_sweep; may be NULL */
 	void *pin_released_arg;
@@ -297,6 +299,7 @@ struct log_stats {
 	uint64_t disk_bytes, free_bytes;
 	uint64_t buffered_bytes;
 	uint64_t removed_segments, rewritten_segments, failed_sweeps;
+	uint64_t prepared_segments;   /* whose file had been made beforehand */
 	uint64_t pinned_bytes;        /* kept only because of pins */
 	unsigned segments, topics, open_units;
 	bool full;                    /* the disk is full: nothing is acknowledged until there is room */

@@ -181,6 +181,15 @@ struct wbuf {
 	uint32_t next_chunk;     /* first one not written yet, when a full disk stopped the flusher */
 };
 
+/* ---- files made beforehand (spare.c) ---- */
+
+enum { SPARES_MAX = 16 };
+
+struct spare {
+	struct io_file *file;
+	uint64_t number, size;   /* of its name; bytes, all zero */
+};
+
 /* Reads from segments through a window of bytes; any thread, no lock. */
 struct window {
 	uint64_t uid;            /* of the segment whose bytes it holds; 0: none */
@@ -238,8 +247,13 @@ struct log {
 	struct err failure;
 	uint64_t free_bytes;     /* as last looked at */
 	int64_t free_checked_us;
-	struct thread flusher, sweeper;
-	struct wake flush_wake, sweep_wake;
+	struct spare spares[SPARES_MAX]; /* in order of making */
+	unsigned n_spares;
+	uint64_t next_spare;
+	int64_t spare_after_us;  /* none is made before: it could not be done just now */
+	bool spare_idle;         /* the thread that makes them sleeps until it is signalled */
+	struct thread flusher, sweeper, sparer;
+	struct wake flush_wake, sweep_wake, spare_wake;
 	struct log_recovery recovery;
 	struct log_stats stats;
 };
@@ -281,6 +295,16 @@ void sweeper_main(void *arg);
 void wbuf_release(struct wbuf *b);
 uint64_t log_free_bytes(struct log *log);
 void log_fail(struct log *log, const struct err *why);
+
+/* spare.c */
+bool spare_is_name(const char *name);                /* of a file that nobody needs after a restart */
+bool spare_due(struct log *log, int64_t now_us);     /* with the lock */
+void spare_make(struct log *log);                    /* one, when it is due; without the lock. What fails is tried again later */
+/* Gives a file the name; false: there is none, and nothing was changed. The directory is the caller's to sync; nothing may be written
+ * before. The flusher's. */
+bool spare_take(struct log *log, const char *name, struct io_file **ret, uint64_t *ret_size);
+bool spare_drop(struct log *log);                    /* one, for its room on the disk; false: there was none. Without the lock */
+void spare_main(void *arg);
 
 /* segment.c */
 struct segment *segment_new(struct log *log, uint64_t base);

@@ -37,7 +37,8 @@ struct rec {
 	uint32_t n, all;          /* kept; also those behind the cut */
 	uint64_t *leftovers;
 	uint32_t n_leftovers;
-	bool has_tmp;
+	char **tmp;               /* names of files that hold nothing */
+	uint32_t n_tmp;
 	uint64_t mark;            /* M */
 	uint64_t cut;             /* offset in the last file at which it ends */
 	bool dirty_tail;          /* something but zeroes behind it */
@@ -65,8 +66,9 @@ static int list_one(void *arg, const char *name)
 	if (segment_name_parse(name, &base)) {
 		r->files = mem_realloc(r->files, (r->all + 1) * sizeof(*r->files));
 		r->files[r->all++] = (struct rec_file){.base = base};
-	} else if (strcmp(name, "rewrite.tmp") == 0) {
-		r->has_tmp = true;
+	} else if (strcmp(name, "rewrite.tmp") == 0 || spare_is_name(name)) {
+		r->tmp = mem_realloc(r->tmp, (r->n_tmp + 1) * sizeof(char *));
+		r->tmp[r->n_tmp++] = mem_strdup(name);
 	}
 	return 0;
 }
@@ -501,9 +503,9 @@ static int settle(struct rec *r, struct err *err)
 	for (i = 0; i < r->n_leftovers; i++)
 		if (remove_file(r, r->leftovers[i], err))
 			return -1;
-	if (r->has_tmp) {
+	for (i = 0; i < r->n_tmp; i++) {
 		buf_clear(&r->path);
-		buf_printf(&r->path, "%s/rewrite.tmp", log->dir);
+		buf_printf(&r->path, "%s/%s", log->dir, r->tmp[i]);
 		if (io_unlink(log->io, buf_cstr(&r->path), err))
 			return -1;
 	}
@@ -589,6 +591,9 @@ out_ok:
 		io_close(r.files[i].file);
 	mem_free(r.files);
 	mem_free(r.leftovers);
+	for (i = 0; i < r.n_tmp; i++)
+		mem_free(r.tmp[i]);
+	mem_free(r.tmp);
 	buf_release(&r.path);
 	return rc;
 }

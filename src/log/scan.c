@@ -178,6 +178,16 @@ uint64_t scan_check(struct scan *s, uint64_t end)
 	return s->off;
 }
 
+/* Zeroes from p on, as far as no frame can begin there: a frame's position, its second word, is never zero. At least one word. */
+static uint64_t zeroes_to_skip(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n + 8 <= len && get_le64(p + n) == 0)
+		n += 8;
+	return n > 16 ? n - 8 : 8;
+}
+
 int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *err)
 {
 	struct window own = {0};
@@ -199,8 +209,10 @@ int scan_marks(struct scan *s, uint64_t *ret_mark, bool *ret_zero, struct err *e
 			goto out;
 		if (ret_zero && *ret_zero && (got < 8 || get_le64(p) != 0))
 			*ret_zero = false;
-		if (got < FRAME_HEADER || get_le64(p + 8) != s->seg->base + off || !frame_get(p, &f))
+		if (got < FRAME_HEADER || get_le64(p + 8) != s->seg->base + off || !frame_get(p, &f)) {
+			step = zeroes_to_skip(p, got);
 			continue;
+		}
 		if (f.type == FRAME_BATCH) {
 			/* a good header is enough to step over it */
 			if (!window_fill(&own, s->seg, off, FRAME_HEADER + BATCH_PREFIX, AHEAD, s->size, &p, &got, &ignored) &&

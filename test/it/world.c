@@ -102,6 +102,7 @@ void world_open_log(struct world *w)
 	struct err err = ERR_INIT;
 
 	s.segment_bytes = 8 << 20;
+	s.spare_bytes = 32 << 20;
 	must(log_open(io_system(), w->dir, &s, &w->log, &err), &err);
 	w->env.log = w->log;
 }

@@ -108,6 +108,7 @@ static bool random_life(uint64_t seed, unsigned lives, unsigned bugs, struct wor
 		sum->recovered_more += c.recovered_more;
 		sum->trims += c.trims;
 		sum->rewrites += c.rewrites;
+		sum->prepared += c.prepared;
 	}
 	return finish(w, ok, seed, "life", i);
 }
@@ -122,7 +123,7 @@ static void nothing_acknowledged_is_lost_and_nothing_half_is_seen_over_many_live
 	print_message("%llu units closed, %llu acknowledged, %llu crashes, files removed %llu times, rewritten %llu times\n",
 	    (unsigned long long)sum.units, (unsigned long long)sum.acked, (unsigned long long)sum.crashes, (unsigned long long)sum.trims,
 	    (unsigned long long)sum.rewrites);
-	assert_true(sum.acked > 0 && sum.recovered_more > 0 && sum.trims > 0 && sum.rewrites > 0);
+	assert_true(sum.acked > 0 && sum.recovered_more > 0 && sum.trims > 0 && sum.rewrites > 0 && sum.prepared > 0);
 }
 
 /* Units acknowledged, process ends after the failed sync without a crash, starts again, and only then the power goes. */

@@ -90,6 +90,7 @@ struct world *world_new(uint64_t seed, unsigned bugs)
 	w->set.reserve_bytes = 0;
 	w->set.flush_interval_us = 0;
 	w->set.retention_ms = 3600 * 1000;
+	w->set.spare_bytes = rnd(w, 4) * 20000;
 	w->set.test_bugs = bugs;
 	w->out = LOG_BATCHES_INIT;
 	return w;
@@ -602,6 +603,7 @@ static bool do_sweep(struct world *w)
 	log_stats(w->log, &st);
 	w->counts.trims += st.removed_segments != w->removed;
 	w->counts.rewrites += st.rewritten_segments != w->rewritten;
+	w->counts.prepared += st.prepared_segments > 0;
 	w->removed = st.removed_segments;
 	w->rewritten = st.rewritten_segments;
 	return check_marks(w) && (log_failed(w->log, NULL) || rnd(w, 4) || check_units(w, 0));

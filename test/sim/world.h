@@ -28,7 +28,7 @@ struct simio *world_sim(struct world *w);
 struct log *world_log(struct world *w);
 
 struct world_counts {
-	uint64_t units, batches, acked, crashes, recovered_more, topics, trims, rewrites, corrupt;
+	uint64_t units, batches, acked, crashes, recovered_more, topics, trims, rewrites, prepared, corrupt;
 };
 struct world_counts world_counts(const struct world *w);
 

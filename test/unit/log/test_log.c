@@ -1,4 +1,5 @@
 /* The log's face, call by call, on the simulated machine and in one thread. Crashes are in test/sim. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #include "base/mem.h"
 #include "log/batch.h"
-#include "log/log.h"
+#include "log/log_int.h"
 #include "simio.h"
 
 struct fix {
@@ -48,6 +49,7 @@ static int set_up(void **state)
 	f->set.cut_bytes = 512;
 	f->set.reserve_bytes = 0;
 	f->set.retention_ms = -1;
+	f->set.spare_bytes = 0;
 	f->set.pin_released = released;
 	f->set.pin_released_arg = f;
 	f->out = LOG_BATCHES_INIT;
@@ -701,8 +703,6 @@ static void many_partitions_cost_little(void **state)
 	verify(f);
 }
 
-/* ---- files that somebody takes away ---- */
-
 struct image {
 	char path[64];
 	uint8_t *bytes;
@@ -732,6 +732,110 @@ static void free_files(struct image *images, unsigned n)
 	while (n)
 		mem_free(images[--n].bytes);
 }
+
+/* ---- the next segment's file, made beforehand ---- */
+
+static bool has_file(struct fix *f, const char *end)
+{
+	const char *path;
+	unsigned i;
+
+	for (i = 0; (path = simio_name(f->sim, i)); i++)
+		if (strstr(path, end))
+			return true;
+	return false;
+}
+
+static void append_flushed(struct fix *f, size_t size)
+{
+	simio_advance_us(f->sim, 1000);
+	append(f, f->pa, 1, size);
+	must(f, log_flush(f->log, &f->err));
+}
+
+static void with_spares(struct fix *f, unsigned n)
+{
+	log_close(f->log);
+	f->set.segment_bytes = 16384;
+	f->set.spare_bytes = n * (f->set.segment_bytes + f->set.grow_bytes);
+	must(f, log_open(simio_io(f->sim), "log", &f->set, &f->log, &f->err));
+}
+
+static void a_segment_takes_the_file_that_was_made_beforehand(void **state)
+{
+	struct fix *f = *state;
+	struct image images[8];
+	unsigned segments, n;
+
+	with_spares(f, 1);
+	for (n = 0; !has_file(f, "spare-"); n++)
+		append_flushed(f, 100);
+	assert_true(n >= 2); /* not before the segment is filled by a part */
+	segments = stats(f).segments;
+	while (has_file(f, "spare-"))
+		append_flushed(f, 100);
+	assert_int_equal(stats(f).segments, segments + 1);
+	assert_int_equal(stats(f).prepared_segments, 1);
+	n = files(f, images);
+	assert_true(n >= 2 && n <= 8);
+	assert_int_equal(images[n - 1].len, f->set.segment_bytes + f->set.grow_bytes);
+	free_files(images, n);
+	verify(f);
+	/* the machine stops: what was flushed is there, and a file that nobody took is not left lying about */
+	while (!has_file(f, "spare-"))
+		append_flushed(f, 100);
+	segments = (unsigned)marks(f, f->pa).high;
+	simio_crash(f->sim);
+	log_close(f->log);
+	f->set.spare_bytes = 0;
+	must(f, log_open(simio_io(f->sim), "log", &f->set, &f->log, &f->err));
+	assert_int_equal(marks(f, f->pa).high, segments);
+	assert_false(has_file(f, "spare-"));
+	verify(f);
+}
+
+static void a_file_made_beforehand_gives_its_room_to_a_full_disk(void **state)
+{
+	struct fix *f = *state;
+
+	with_spares(f, 1);
+	while (!has_file(f, "spare-"))
+		append_flushed(f, 100);
+	simio_set_capacity(f->sim, simio_used(f->sim));
+	while (has_file(f, "spare-"))
+		append_flushed(f, 100); /* never refused */
+	/* and is not made again on such a disk */
+	append_flushed(f, 100);
+	assert_false(has_file(f, "spare-"));
+	verify(f);
+}
+
+static void a_file_that_cannot_be_made_beforehand_is_done_without(void **state)
+{
+	static const char *const calls[] = {"open", "write", "sync"};
+	struct fix *f = *state;
+	unsigned i;
+
+	with_spares(f, 1);
+	for (i = 0; i < 3; i++) {
+		simio_fail_next(f->sim, calls[i], EIO);
+		spare_make(f->log);
+		assert_false(has_file(f, "spare-"));
+		assert_int_equal(f->log->n_spares, 0);
+	}
+	spare_make(f->log);
+	assert_int_equal(f->log->n_spares, 1);
+	simio_fail_next(f->sim, "rename", EIO);
+	i = stats(f).segments;
+	while (stats(f).segments == i)
+		append_flushed(f, 100);
+	append_flushed(f, 100);
+	assert_int_equal(f->log->n_spares, 0);
+	assert_int_equal(stats(f).prepared_segments, 0);
+	verify(f);
+}
+
+/* ---- files that somebody takes away ---- */
 
 /* As a machine that stops just when a file was begun leaves it: no mark lies in the new file's own bytes. */
 static void a_newest_closed_file_that_is_gone_stops_the_start_and_nothing_is_removed(void **state)
@@ -793,6 +897,9 @@ int main(void)
 		T(notes_keep_the_last_payload),
 		T(times_are_found),
 		T(a_removed_file_is_cut_down_before),
+		T(a_segment_takes_the_file_that_was_made_beforehand),
+		T(a_file_made_beforehand_gives_its_room_to_a_full_disk),
+		T(a_file_that_cannot_be_made_beforehand_is_done_without),
 		T(old_units_go_and_their_files),
 		T(a_partition_keeps_its_bytes),
 		T(a_quiet_partition_does_not_keep_the_disk),
