@@ -7,6 +7,11 @@
  * the price of the shortest statement there is. Beside the snapshot stand the server's start, because another server's snapshots say
  * nothing about this one's rows, and the day, because "today" turns without a transaction. What is asked about are this server's own
  * tables: a foreign table changes without a word here.
+ *
+ * Of those who ask the same at the same time, one asks the server and the others wait for its answer: after a change, a hundred readers do
+ * not each have it sort ten thousand rows. The answer is theirs if its statement began after they had come, because then it sees whatever
+ * had been committed when they came; else they look again whether it still holds, and one of them asks. So nobody waits for more than two
+ * statements, and nobody is told what was true before he asked.
  */
 #include <string.h>
 
@@ -22,11 +27,23 @@
 struct answer {
 	uint64_t hash; /* of the question */
 	uint64_t used; /* larger = later */
+	uint64_t begun; /* tick at which its statement was sent */
 	struct buf question, state, text;
+};
+
+/* A question that somebody is asking the server; his. */
+struct asking {
+	uint64_t hash, begun;
+	struct view question;
+	struct asking *next;
 };
 
 struct app_answers {
 	struct lock lock;
+	struct wake answered;
+	struct asking *asking;
+	uint64_t ticks;
+	bool unkept; /* the server last named no snapshot: nobody can be told what another has asked */
 	struct answer list[APP_ANSWERS_MAX];
 	unsigned n;
 	size_t bytes;
@@ -39,6 +56,7 @@ struct app_answers *app_answers_new(void)
 	struct app_answers *s = mem_zalloc(sizeof(*s));
 
 	lock_init(&s->lock);
+	wake_init(&s->answered);
 	return s;
 }
 
@@ -60,6 +78,8 @@ void app_answers_free(struct app_answers *s)
 {
 	while (s->n)
 		forget(s, s->list);
+	wm_assert(!s->asking);
+	wake_release(&s->answered);
 	lock_release(&s->lock);
 	mem_free(s);
 }
@@ -85,15 +105,15 @@ static bool known(struct app_answers *s, struct view question)
 	return yes;
 }
 
-/* True, with the answer in `into`, when the one that is kept was made in this state. */
-static bool recall(struct app_answers *s, struct view question, struct view state, struct buf *into)
+/* True, with the answer in `into`, when the one that is kept was made in this state, or its statement sent after tick `since`. */
+static bool recall(struct app_answers *s, struct view question, struct view state, uint64_t since, struct buf *into)
 {
 	struct answer *x;
 	bool same;
 
 	lock_take(&s->lock);
 	x = find(s, question);
-	same = x && view_eq(buf_view(&x->state), state);
+	same = x && (x->begun > since || view_eq(buf_view(&x->state), state));
 	if (same) {
 		buf_putv(into, buf_view(&x->text));
 		x->used = ++s->uses;
@@ -117,9 +137,9 @@ static void make_room(struct app_answers *s, size_t bytes)
 	}
 }
 
-static void keep(struct app_answers *s, struct view question, struct view state, struct view text)
+static void keep(struct app_answers *s, struct view question, uint64_t begun, struct view state, struct view text)
 {
-	struct answer made = {.hash = hash_bytes(question.ptr, question.len), .question = BUF_INIT(APP_ANSWERS_BYTES),
+	struct answer made = {.hash = hash_bytes(question.ptr, question.len), .begun = begun, .question = BUF_INIT(APP_ANSWERS_BYTES),
 		.state = BUF_INIT(APP_ANSWERS_BYTES), .text = BUF_INIT(APP_ANSWERS_BYTES)}, *old;
 
 	buf_putv(&made.question, question);
@@ -134,6 +154,73 @@ static void keep(struct app_answers *s, struct view question, struct view state,
 	s->bytes += weight(&made);
 	s->list[s->n++] = made;
 	lock_drop(&s->lock);
+}
+
+static uint64_t tick(struct app_answers *s)
+{
+	uint64_t now;
+
+	lock_take(&s->lock);
+	now = ++s->ticks;
+	lock_drop(&s->lock);
+	return now;
+}
+
+static struct asking *find_asking(struct app_answers *s, const struct asking *q)
+{
+	struct asking *x;
+
+	for (x = s->asking; x; x = x->next)
+		if (x->hash == q->hash && view_eq(x->question, q->question))
+			return x;
+	return NULL;
+}
+
+/* True: q's owner is the one to ask, and says when he has. Else *ret_begun tells who is asking already. */
+static bool begin_asking(struct app_answers *s, struct asking *q, uint64_t *ret_begun)
+{
+	struct asking *other;
+
+	lock_take(&s->lock);
+	other = s->unkept ? NULL : find_asking(s, q);
+	q->begun = ++s->ticks;
+	if (other) {
+		*ret_begun = other->begun;
+	} else {
+		q->next = s->asking;
+		s->asking = q;
+	}
+	lock_drop(&s->lock);
+	return !other;
+}
+
+static void end_asking(struct app_answers *s, struct asking *q)
+{
+	struct asking **at;
+
+	lock_take(&s->lock);
+	for (at = &s->asking; *at != q; at = &(*at)->next)
+		;
+	*at = q->next;
+	lock_drop(&s->lock);
+	wake_signal(&s->answered);
+}
+
+static void wait_answered(struct app_answers *s, const struct asking *q, uint64_t begun)
+{
+	for (;;) {
+		uint64_t seen = wake_seen(&s->answered);
+		struct asking *x;
+		bool there;
+
+		lock_take(&s->lock);
+		x = find_asking(s, q);
+		there = x && x->begun == begun;
+		lock_drop(&s->lock);
+		if (!there)
+			return;
+		wake_wait(&s->answered, seen, -1); /* whoever asks has a deadline */
+	}
 }
 
 void app_answers_stats(struct app_answers *s, struct app_answers_stats *ret)
@@ -166,13 +253,13 @@ static int tell_again(struct app *a, struct pg_conn *c, struct view question, st
 		return 0;
 	if (pg_query_prepared(c, "SELECT " STATE("$1"), 1, &a->o.timezone, &r, err))
 		return -1;
-	*told = !pg_null(r, 0, 0) && recall(a->answers, question, pg_value(r, 0, 0), into);
+	*told = !pg_null(r, 0, 0) && recall(a->answers, question, pg_value(r, 0, 0), UINT64_MAX, into);
 	pg_result_free(r);
 	return 0;
 }
 
 /* The statement with the state that it sees beside its answer. */
-static int ask(struct app *a, struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct view question,
+static int ask(struct app *a, struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, const struct asking *q,
 	struct buf *into, struct err *err)
 {
 	const char *more[APP_PARAMS_MAX + 1];
@@ -190,29 +277,55 @@ static int ask(struct app *a, struct pg_conn *c, const char *sql, unsigned npara
 	if (rc)
 		return -1;
 	if (!pg_null(r, 0, 1))
-		keep(a->answers, question, pg_value(r, 0, 1), pg_value(r, 0, 0));
+		keep(a->answers, q->question, q->begun, pg_value(r, 0, 1), pg_value(r, 0, 0));
+	lock_take(&a->answers->lock);
+	a->answers->unkept = pg_null(r, 0, 1);
+	lock_drop(&a->answers->lock);
 	buf_putv(into, pg_value(r, 0, 0));
 	pg_result_free(r);
 	return 0;
+}
+
+/* One try: 1 when another asks the same, whose number is then in *ret_begun. */
+static int try_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct asking *q,
+	struct buf *into, uint64_t *ret_begun, struct err *err)
+{
+	struct pg_conn *c;
+	bool told, ours;
+	int rc;
+
+	if (app_take(a, which, &c, err))
+		return -1;
+	rc = tell_again(a, c, q->question, into, &told, err);
+	if (rc == 0 && !told) {
+		ours = begin_asking(a->answers, q, ret_begun);
+		rc = ours ? ask(a, c, sql, nparams, params, q, into, err) : 1;
+		if (ours)
+			end_asking(a->answers, q);
+	}
+	if (rc < 0)
+		app_explain(err);
+	app_give(a, which, c);
+	return rc;
 }
 
 int app_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct buf *into,
 	struct err *err)
 {
 	struct buf question = BUF_INIT(APP_ANSWERS_BYTES);
-	struct pg_conn *c;
-	bool told;
+	uint64_t came = tick(a->answers), begun;
+	struct asking q;
 	int rc;
 
-	if (app_take(a, which, &c, err))
-		return -1;
 	put_question(&question, which, sql, nparams, params);
-	rc = tell_again(a, c, buf_view(&question), into, &told, err);
-	if (rc == 0 && !told)
-		rc = ask(a, c, sql, nparams, params, buf_view(&question), into, err);
-	if (rc)
-		app_explain(err);
-	app_give(a, which, c);
+	q = (struct asking){.hash = hash_bytes(question.ptr, question.len), .question = buf_view(&question)};
+	while ((rc = try_answer(a, which, sql, nparams, params, &q, into, &begun, err)) == 1) {
+		wait_answered(a->answers, &q, begun);
+		if (begun > came && recall(a->answers, q.question, VIEW_NULL, came, into)) {
+			rc = 0;
+			break;
+		}
+	}
 	buf_release(&question);
 	return rc;
 }

@@ -211,9 +211,13 @@ class Session:
         self.process.stdout.close()
 
 
+def figure(w, name):
+    return int(w.walmill.call("api", "GET", "/metrics")[2].split(f"\n{name} ")[1].split("\n")[0])
+
+
 def answers_are_given_again_while_they_are_true(w):
     def recalled():
-        return int(w.walmill.call("api", "GET", "/metrics")[2].split("\nwalmill_app_answers_recalled_total ")[1].split("\n")[0])
+        return figure(w, "walmill_app_answers_recalled_total")
 
     def total():
         return w.call("GET", "/api/interventions?query=AGAIN-&size=1", 200)["totalElements"]
@@ -259,6 +263,37 @@ def answers_are_given_again_while_they_are_true(w):
                 t.join()
         a.close()
         b.close()
+
+
+def one_asks_for_all_who_ask_the_same(w):
+    """A question that takes a while, a change during it, and many who ask the same after the change."""
+    answers = []
+
+    def ask():
+        answers.append(w.walmill.call("api", "GET", "/api/users?query=slowly")[2])
+
+    def at_once(n):
+        threads = [threading.Thread(target=ask) for _ in range(n)]
+        for t in threads:
+            t.start()
+        return threads
+
+    def asked():
+        return int(w.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")) > 0
+
+    w.sql("ALTER TABLE users RENAME TO users_kept; CREATE VIEW users AS SELECT u.* FROM (SELECT pg_sleep(0.7)) s, users_kept u")
+    try:
+        made = figure(w, "walmill_app_answers_made_total")
+        first = at_once(1)
+        until(asked, "the first is being answered", 30)
+        w.sql("INSERT INTO users_kept (email, full_name, role) VALUES ('slowly@x', 'Slowly', 'ADMIN')")
+        for t in at_once(7) + first:
+            t.join()
+        counts = sorted(json.loads(text)["totalElements"] for text in answers)
+        assert counts == [0] + 7 * [1], f"what was committed before they asked is not in every answer: {counts}"
+        assert figure(w, "walmill_app_answers_made_total") == made + 2, "more than one asked the server what all of them wanted"
+    finally:
+        w.sql("DROP VIEW users; ALTER TABLE users_kept RENAME TO users; DELETE FROM users WHERE email = 'slowly@x'")
 
 
 def bulk_is_an_upsert(w):
@@ -487,6 +522,7 @@ CASES = [
     etags,
     lists_are_what_sql_says,
     answers_are_given_again_while_they_are_true,
+    one_asks_for_all_who_ask_the_same,
     bulk_is_an_upsert,
     the_dashboard_is_what_sql_says,
     the_console_shows_what_runs,
