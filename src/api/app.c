@@ -260,43 +260,85 @@ static void health(struct call *c)
 	c->out->status = 200;
 }
 
+static void stream(struct call *c)
+{
+	api_stream(c->api, c->r, c->out);
+}
+
 /* ---- the listener ---- */
 
-static const struct route routes[] = {
-	{"GET", "/api/interventions", list_interventions, false},
-	{"POST", "/api/interventions", create_intervention, true},
-	{"POST", "/api/interventions/bulk", bulk_interventions, true},
-	{"GET", "/api/interventions/{}", get_intervention, false},
-	{"PUT", "/api/interventions/{}", update_intervention, true},
-	{"DELETE", "/api/interventions/{}", delete_intervention, false},
-	{"POST", "/api/interventions/{}/status", move_intervention, true},
-	{"GET", "/api/users", list_users, false},
-	{"GET", "/api/dashboard/summary", summary, false},
-	{"GET", "/api/dashboard/status-trends", trends, false},
-	{"GET", "/api/dashboard/technician-load", load, false},
-	{"GET", "/api/dashboard/map", map, false},
-	{"GET", "/api/dashboard/ai/insights", insights, false},
-	{"GET", "/api/dashboard/ai/forecast", forecast, false},
-	{"POST", "/api/dashboard/refresh", app_refresh_begin, false},
-	{"GET", "/api/dashboard/refreshes/{}", app_refresh_show, false},
-	{"GET", "/api/health", health, false},
-	{"GET", "/api/openapi.json", app_openapi, false},
-	{"GET", "/api/docs", app_docs_page, false},
-	{"GET", "/api/docs.js", app_docs_script, false},
+/* Method, pattern, what answers, whether it takes JSON; then a struct app_doc. */
+#define ROUTES(X) \
+	X("GET", "/api/interventions", list_interventions, false, \
+		"listInterventions", "Interventions, a page at a time", \
+		"page:integer size:integer sort:string query:string status:Status assignmentMode:Mode " \
+		"technicianId:integer plannedFrom:date-time plannedTo:date-time", NULL, "InterventionPage", 200, "400") \
+	X("POST", "/api/interventions", create_intervention, true, \
+		"planIntervention", "Plan an intervention", NULL, "NewIntervention", "Intervention", 201, "400 404 409 415") \
+	X("POST", "/api/interventions/bulk", bulk_interventions, true, \
+		"upsertInterventions", "Make or change many by their references, in one transaction", NULL, "Bulk", "BulkResult", 200, \
+		"400 413 415") \
+	X("GET", "/api/interventions/{id}", get_intervention, false, \
+		"getIntervention", "One intervention", NULL, NULL, "Intervention", 200, "404") \
+	X("PUT", "/api/interventions/{id}", update_intervention, true, \
+		"changeIntervention", "Change it; If-Match refuses what was changed meanwhile", NULL, "ChangedIntervention", \
+		"Intervention", 200, "400 404 409 412 415") \
+	X("DELETE", "/api/interventions/{id}", delete_intervention, false, \
+		"removeIntervention", "Remove it", NULL, NULL, NULL, 204, "404") \
+	X("POST", "/api/interventions/{id}/status", move_intervention, true, \
+		"moveIntervention", "The next step of its life", NULL, "StatusChange", "Intervention", 200, "400 404 409 415") \
+	X("GET", "/api/users", list_users, false, \
+		"listUsers", "Users, a page at a time", "page:integer size:integer sort:string query:string role:Role", NULL, "UserPage", \
+		200, "400") \
+	X("GET", "/api/dashboard/summary", summary, false, \
+		"getSummary", "Figures of a day", "date:date", NULL, "Summary", 200, "400") \
+	X("GET", "/api/dashboard/status-trends", trends, false, \
+		"listStatusTrends", "Interventions by day and status", "from:date to:date", NULL, "[Trend]", 200, "400") \
+	X("GET", "/api/dashboard/technician-load", load, false, \
+		"listTechnicianLoad", "Open work by technician", NULL, NULL, "[Load]", 200, "") \
+	X("GET", "/api/dashboard/map", map, false, \
+		"listPlaces", "Places, newest change first", "status:string limit:integer", NULL, "[Place]", 200, "400") \
+	X("GET", "/api/dashboard/ai/insights", insights, false, \
+		"getInsights", "What a day's figures say", "date:date", NULL, "Insights", 200, "400") \
+	X("GET", "/api/dashboard/ai/forecast", forecast, false, \
+		"getForecast", "Seven days to come", "date:date", NULL, "Forecast", 200, "400") \
+	X("POST", "/api/dashboard/refresh", app_refresh_begin, false, \
+		"beginRefresh", "Compare the tables with their SQL, and repair what differs", NULL, NULL, "RefreshStarted", 202, "409") \
+	X("GET", "/api/dashboard/refreshes/{id}", app_refresh_show, false, \
+		"getRefresh", "What came of it", NULL, NULL, "Refresh", 200, "404") \
+	X("GET", "/api/stream", stream, false, \
+		"stream", "Tables as they are, then what changes in them: server-sent events", "topics:string", NULL, \
+		"text/event-stream", 200, "400 503") \
+	X("GET", "/api/health", health, false, "getHealth", "Whether the source answers", NULL, NULL, "Health", 200, "503") \
+	X("GET", "/api/openapi.json", app_openapi, false, NULL, NULL, NULL, NULL, NULL, 0, NULL) \
+	X("GET", "/api/docs", app_docs_page, false, NULL, NULL, NULL, NULL, NULL, 0, NULL) \
+	X("GET", "/api/docs.css", app_docs_style, false, NULL, NULL, NULL, NULL, NULL, 0, NULL) \
+	X("GET", "/api/docs.js", app_docs_script, false, NULL, NULL, NULL, NULL, NULL, 0, NULL)
+
+const struct route app_routes[] = {
+#define X(method, pattern, fn, json, ...) {method, pattern, fn, json},
+	ROUTES(X)
+#undef X
 };
+
+const struct app_doc app_docs[] = {
+#define X(method, pattern, fn, json, ...) {__VA_ARGS__},
+	ROUTES(X)
+#undef X
+};
+
+const unsigned n_app_routes = sizeof(app_routes) / sizeof(app_routes[0]);
 
 static void serve_api(const struct api *api, const struct http_request *r, struct http_response *out)
 {
 	struct call c = {.api = api, .r = r, .out = out, .arena = ARENA_INIT};
 
-	problem_route(routes, sizeof(routes) / sizeof(routes[0]), &c);
+	problem_route(app_routes, n_app_routes, &c);
 	arena_release(&c.arena);
 }
 
 void api_app(void *arg, const struct http_request *r, struct http_response *out)
 {
-	if (api_stream(arg, r, out))
-		return;
 	if (strncmp(r->path, "/api/", 5) == 0 || strcmp(r->path, "/api") == 0)
 		serve_api(arg, r, out);
 	else

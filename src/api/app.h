@@ -5,22 +5,24 @@
 #include "api/problem.h"
 #include "api/route.h"
 
-/* What a route is called in the API's description; the order is that of the routes. */
+/* What the description says of a route. */
 struct app_doc {
-	const char *method, *path; /* "/api/interventions/{id}" */
+	const char *name; /* operationId, as generators name functions; NULL: nothing is said of this route */
 	const char *summary;
 	const char *query; /* "page:integer size:integer status:Status", or NULL */
 	const char *request; /* schema, or NULL */
-	const char *response; /* schema of the success, "[Schema]" for a list, or NULL for no body */
+	const char *response; /* schema of the success, "[Schema]" for a list, a media type that is not JSON, or NULL for no body */
 	unsigned status; /* of the success */
 	const char *others; /* "400 404" */
 };
 
-extern const struct app_doc app_docs[];
-extern const unsigned n_app_docs;
+extern const struct route app_routes[];
+extern const struct app_doc app_docs[]; /* of the same places */
+extern const unsigned n_app_routes;
 
 void app_openapi(struct call *c);
 void app_docs_page(struct call *c);
+void app_docs_style(struct call *c);
 void app_docs_script(struct call *c);
 
 /* Who asks. There is no sign-in yet: whoever reaches the listener, which is on this machine only, may do everything. */

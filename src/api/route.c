@@ -13,7 +13,7 @@ static bool matches(const char *pattern, const struct view *segments, unsigned n
 		if (*pattern++ != '/')
 			return false;
 		len = strcspn(pattern, "/");
-		if (len == 2 && pattern[0] == '{') {
+		if (pattern[0] == '{') {
 			if (segments[i].len == 0 || nargs == ROUTE_ARGS || !text_utf8_valid(segments[i]))
 				return false;
 			args[nargs++] = segments[i];

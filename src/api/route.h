@@ -16,7 +16,7 @@ struct call {
 };
 
 struct route {
-	const char *method, *pattern;      /* "/connectors/{}/config" */
+	const char *method, *pattern;      /* "/connectors/{}/config"; what is in the braces is a name for the description */
 	void (*fn)(struct call *c);
 	bool json;                         /* takes a JSON body and no other type */
 };
