@@ -391,7 +391,7 @@ static bool go_on(struct page *p)
 	return more;
 }
 
-/* A page, or after wait_ms milliseconds an empty one. A log that goes down ends the waiting. */
+/* A page, or after wait_ms milliseconds an empty one. A log that goes down ends the waiting, and a client that does not wait any more. */
 static int wait_for_page(struct page *p, int64_t wait_ms, struct err *err)
 {
 	const struct api *api = p->c->api;
@@ -399,7 +399,8 @@ static int wait_for_page(struct page *p, int64_t wait_ms, struct err *err)
 
 	if (read_page(p, err))
 		return -1;
-	while (!p->newest && p->nfound == 0 && (now = io_monotonic_us(api->io)) < until && !(api->stopping && api->stopping())) {
+	while (!p->newest && p->nfound == 0 && (now = io_monotonic_us(api->io)) < until && !(api->stopping && api->stopping()) &&
+	    !http_client_left(p->c->r)) {
 		uint64_t seen = wake_seen(log_wake(api->log));
 
 		if (!go_on(p))

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -155,6 +156,14 @@ static enum MHD_Result gather(void *arg, enum MHD_ValueKind kind, const char *ke
 	if (strcmp(key, g->name) == 0 && g->got.n < sizeof(g->got.values) / sizeof(g->got.values[0]))
 		g->got.values[g->got.n++] = value ? value : "";
 	return MHD_YES;
+}
+
+bool http_client_left(const struct http_request *r)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
 
 struct http_query_values http_query_all(const struct http_request *r, const char *name)

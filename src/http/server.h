@@ -40,6 +40,9 @@ struct http_query_values {
 };
 struct http_query_values http_query_all(const struct http_request *r, const char *name);
 
+/* Nobody will read the answer: the client has closed the connection, or its side of it. For handlers that wait. */
+bool http_client_left(const struct http_request *r);
+
 /* An answer that goes on: `next` waits for more and appends it; false = the end. `end` is called once. Both on the connection's thread. */
 struct http_stream {
 	bool (*next)(void *arg, struct buf *into);

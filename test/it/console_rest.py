@@ -5,6 +5,7 @@ Usage: console_rest.py WALMILL
 Prints one line a case; exits 1 when one failed.
 """
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,29 @@ def a_forward_cursor_waits_for_more(w):
     assert w.get("/api/topics/tail/messages", wait=30000)["messages"][0]["value"] == "ez"     # from the newest there is nothing to wait for
 
 
+def who_waits_and_goes_gives_his_place_back(w):
+    kcat(w, "-P", "-t", "quiet", "-p", "0", text="a\n")
+    cursor = w.get("/api/topics/quiet/messages", **{"from": "oldest"})["next"]
+    path = "/api/topics/quiet/messages?" + urllib.parse.urlencode({"wait": 30000, "cursor": cursor})
+    def threads():
+        with open(f"/proc/{w.process.pid}/status", encoding="ascii") as f:
+            return int(f.read().split("Threads:")[1].split()[0])
+
+    def until(true, seconds, what):
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, what
+            time.sleep(0.05)
+
+    before, sockets = threads(), [socket.create_connection(("127.0.0.1", int(w.console)), timeout=20) for _ in range(100)]
+    for s in sockets:
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{w.console}\r\n\r\n".encode())
+    until(lambda: threads() >= before + 100, 20, "each has a thread that waits")
+    for s in sockets:
+        s.close()
+    until(lambda: threads() < before + 20, 15, "they are waited for although they have gone")
+
+
 def any_bytes_are_shown(w):
     subprocess.run(["kcat", "-q", "-b", w.address, "-P", "-t", "bytes", "-p", "0", "-D", "|", "-H", "h=é"],
                    input=b"\xff\x00\x01|<script>\"\\|" + b"x" * 100000, check=True, timeout=30)
@@ -213,7 +237,8 @@ def what_is_not_there_is_refused(w):
         w.get("/api/topics/paged/messages", 400, **query)
 
 
-CASES = [pages_show_every_record_once, a_filter_finds_what_contains_it, a_forward_cursor_waits_for_more, any_bytes_are_shown,
+CASES = [pages_show_every_record_once, a_filter_finds_what_contains_it, a_forward_cursor_waits_for_more,
+         who_waits_and_goes_gives_his_place_back, any_bytes_are_shown,
          large_values_do_not_hide_the_newest, compressed_records_are_read, topics_say_what_they_hold,
          groups_say_how_far_behind_they_are, health_names_each_check, the_other_faces_are_mounted, what_is_not_there_is_refused]
 
