@@ -1,6 +1,6 @@
 /*
- * GET /api/stream?topics=a,b: the live stream as server-sent events, and what it carries. With once=true it ends after the snapshots: what a
- * page shows first, before its worker has a connection.
+ * GET /api/stream?topics=a,b: the live stream as server-sent events, and what it carries. With once=true it ends after the snapshots: what
+ * a page shows first, before its worker has a connection.
  */
 #include <stdio.h>
 

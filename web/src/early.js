@@ -1,7 +1,7 @@
 /*
- * What cannot wait for the page's scripts; it stands in the document itself. The theme that was chosen, so that nothing flashes; the language,
- * which the shell is shown in; and the first data, asked for while the scripts still come (lib/early.ts takes the answers). FACE and ROOMS
- * are the build's.
+ * What cannot wait for the page's scripts; it stands in the document itself. The theme that was chosen, so that nothing flashes; the
+ * language, which the shell is shown in; and the first data, asked for while the scripts still come (lib/early.ts takes the answers).
+ * FACE and ROOMS are the build's.
  */
 try {
 	const theme = localStorage.getItem("walmill.theme");
