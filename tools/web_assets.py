@@ -5,6 +5,7 @@ Usage: tools/web_assets.py WEB_DIR TABLE.c BLOB
 A folder that is missing or empty gives an empty table. X.gz and X.br are the compressed forms of X. Nothing is written that did not change,
 so that an unchanged page compiles nothing.
 """
+import base64
 import hashlib
 import pathlib
 import re
@@ -12,6 +13,8 @@ import sys
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".json": "application/json", ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".png": "image/png"}
+# what a page may run besides files: text of inline scripts, exactly as it stands there
+INLINE = re.compile(rb"<script>(.*?)</script>", re.S)
 HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+$")
 HEAD = """/* Made by tools/web_assets.py; not edited. */
 #include "http/assets.h"
@@ -46,7 +49,9 @@ def main(web, table, blob_path):
         packed = [files[name + e].read_bytes() if name + e in files else b"" for e in (".gz", ".br")]
         packed = [p if len(p) < len(data) else b"" for p in packed]
         etag = '\\"' + hashlib.sha256(data).hexdigest()[:24] + '\\"'
-        rows.append(f'\t{{"/{name}", "{TYPES[suffix]}", "{etag}", {"true" if HASHED.search(name) else "false"}, '
+        inline = INLINE.findall(data) if suffix == ".html" else []
+        scripts = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in inline)
+        rows.append(f'\t{{"/{name}", "{TYPES[suffix]}", "{etag}", "{scripts}", {"true" if HASHED.search(name) else "false"}, '
                     f"{piece(data)}, {piece(packed[0])}, {piece(packed[1])}}},")
     if rows:
         text = HEAD % blob_path.resolve() + "const struct http_asset http_asset_table[] = {\n" + "\n".join(rows) + "\n};\n"

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import path from "node:path";
 import * as esbuild from "esbuild";
 import { baseLayer } from "./geo.mjs";
+import { shell } from "./shell.mjs";
 import { checkSizes } from "./sizes.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -112,15 +113,29 @@ function licences() {
 	return lines.join("\n");
 }
 
-function page(title, css, theme, s, preload) {
+/*
+ * The document: its style and what must run at once (early.js) stand in it, so that the first paint waits for nothing but the scripts of
+ * the page, and those are asked for with its first bytes. The server allows the inline script by its hash (tools/web_assets.py).
+ */
+async function page(face, s) {
+	const title = `walmill ${face}`;
+	const text = (contents) => Buffer.from(contents).toString().trim();
+	const early = text(
+		await one("src/early.js", { define: { FACE: JSON.stringify(face), ROOMS: JSON.stringify([s.lazy[0].file, ...s.lazy[0].with]) } }),
+	);
+	const css = text(await one(`src/${face}/page.css`));
+	if (/<\/(script|style)/i.test(early + css)) throw new Error("a script or style would end too early");
 	const icon = "data:image/svg+xml," + encodeURIComponent(readFileSync(path.join(here, "src/icon.svg"), "utf8").trim());
-	const links = [...new Set([...s.now, ...preload])].map((f) => `<link rel="modulepreload" href="${f}">`).join("");
-	return (
-		`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>` +
-		`<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">` +
-		`<link rel="icon" href="${icon}"><script src="${theme}"></script><link rel="stylesheet" href="${css}">${links}` +
-		`<script type="module" src="${s.main}"></script></head><body><div id="app"></div>` +
-		`<noscript>${title} needs JavaScript.</noscript></body></html>\n`
+	const links = s.now.map((f) => `<link rel="modulepreload" href="${f}">`).join("");
+	written.set(
+		`${face}.html`,
+		Buffer.from(
+			`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>` +
+				`<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">` +
+				`${links}<script type="module" src="${s.main}"></script><script>${early}</script><style>${css}</style>` +
+				`<link rel="icon" href="${icon}"></head><body><div id="app">${await shell(here, face)}</div>` +
+				`<noscript>${title} needs JavaScript.</noscript></body></html>\n`,
+		),
 	);
 }
 
@@ -135,39 +150,15 @@ function pack() {
 }
 
 typecheck();
-const css = hashed("style.css", await one("src/css/main.css"));
-const theme = hashed("theme.js", await one("src/theme.js"));
 const worker = hashed("worker.js", await one("src/lib/worker.ts", { format: "esm" }));
 const base = hashed("base.json", JSON.stringify(baseLayer(path.join(here, "../demo/nyc311"))));
 const define = { WORKER_URL: JSON.stringify(worker), BASE_URL: JSON.stringify(base) };
 const dashboard = await scripts("src/dashboard/dashboard.tsx", define);
 const consolePage = await scripts("src/console/console.tsx", define);
-written.set(
-	"dashboard.html",
-	Buffer.from(
-		page(
-			"walmill dashboard",
-			css,
-			theme,
-			dashboard,
-			dashboard.lazy.flatMap((l) => [l.file, ...l.with]),
-		),
-	),
-);
-written.set(
-	"console.html",
-	Buffer.from(
-		page(
-			"walmill console",
-			css,
-			theme,
-			consolePage,
-			[consolePage.lazy[0]].flatMap((l) => [l.file, ...l.with]),
-		),
-	),
-);
+await page("dashboard", dashboard);
+await page("console", consolePage);
 written.set("licences.txt", Buffer.from(licences()));
-const manifest = { css, theme, worker, base, dashboard, console: consolePage };
+const manifest = { worker, base, dashboard, console: consolePage };
 written.set("manifest.json", Buffer.from(JSON.stringify(manifest, null, 1)));
 pack();
 if (!checkSizes(out, manifest)) process.exit(1);

@@ -1,4 +1,7 @@
-/* GET /api/stream?topics=a,b: the live stream as server-sent events, and what it carries. */
+/*
+ * GET /api/stream?topics=a,b: the live stream as server-sent events, and what it carries. With once=true it ends after the snapshots: what
+ * a page shows first, before its worker has a connection.
+ */
 #include <stdio.h>
 
 #include "api/console.h"
@@ -107,6 +110,8 @@ bool api_stream(const struct api *api, const struct http_request *r, struct http
 		http_header_add(out, "Allow", "GET");
 		problem_say(&c, 405, "%s is not something that can be done here", r->method);
 	} else if (live_open(api->live, view_str(http_query(r, "topics")), view_str(http_header(r, "Last-Event-ID")), &reader, &err) == 0) {
+		if (strcmp(http_query(r, "once"), "true") == 0)
+			live_once(reader);
 		out->status = 200;
 		out->content_type = "text/event-stream";
 		http_header_add(out, "X-Accel-Buffering", "no");

@@ -70,7 +70,7 @@ bool http_asset_serve(const struct http_request *r, const char *index, struct ht
 	if (!a && (http_assets_built() || strchr(r->path, '.')))
 		return false;
 	out->content_type = "text/html; charset=utf-8";
-	http_header_add(out, "Content-Security-Policy", "%s", HTTP_ASSET_CSP);
+	http_header_add(out, "Content-Security-Policy", HTTP_ASSET_CSP, a ? a->scripts : "");
 	http_header_add(out, "Referrer-Policy", "no-referrer");
 	if (!a) {
 		out->status = 200;

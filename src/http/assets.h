@@ -15,6 +15,7 @@ struct http_asset {
 	const char *path;          /* "/console.html" */
 	const char *type;          /* Content-Type */
 	const char *etag;          /* with its quotes */
+	const char *scripts;       /* of a page: 'sha256-…' of each script that stands in it, with a space in front; or "" */
 	bool immutable;
 	struct view plain, gzip, br;   /* gzip and br: empty where that is not shorter */
 };
@@ -22,9 +23,12 @@ struct http_asset {
 #define HTTP_INDEX_DASHBOARD "/dashboard.html"
 #define HTTP_INDEX_CONSOLE "/console.html"
 
-/* Everything from this origin; styles set on elements by the map and the charts are inline. For pages that are served with an asset. */
+/*
+ * Everything from this origin; styles set on elements by the map and the charts are inline. %s: what scripts are allowed besides, by their
+ * hashes. For pages that are served with an asset.
+ */
 #define HTTP_ASSET_CSP \
-	"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; " \
+	"default-src 'none'; script-src 'self'%s; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; " \
 	"font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 /* NULL when there is none */

@@ -70,6 +70,8 @@ const struct job_tap *live_tap(struct live *l);
 int live_open(struct live *l, struct view topics, struct view last_id, struct live_reader **ret, struct err *err) WM_MUST_USE;
 /* Waits for something to say and appends it: whole events, or a comment when nothing happened for ten seconds. False: the stream ends. */
 bool live_next(struct live_reader *r, struct buf *into);
+/* To be called before the first live_next: the stream then ends as soon as each topic's snapshot has been given. */
+void live_once(struct live_reader *r);
 void live_close(struct live_reader *r);
 unsigned live_readers(struct live *l);
 

@@ -22,8 +22,18 @@ struct live_reader {
 	struct live *l;
 	struct place places[TOPICS_MAX];
 	unsigned n;
-	bool greeted;
+	bool greeted, once;
 };
+
+static bool has_all(const struct live_reader *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->places[i].snapshot)
+			return false;
+	return true;
+}
 
 /* ---- ids: EPOCH-SEQ.LSN.CLOCK,SEQ.LSN.CLOCK, one for each topic in the order of the request; numbers in hex ---- */
 
@@ -31,9 +41,8 @@ static void put_id(struct live_reader *r, struct buf *b)
 {
 	unsigned i;
 
-	for (i = 0; i < r->n; i++)
-		if (r->places[i].snapshot)
-			return;
+	if (!has_all(r))
+		return;
 	buf_printf(b, "id: %s-", r->l->epoch);
 	for (i = 0; i < r->n; i++)
 		buf_printf(b, "%s%" PRIx64 ".%" PRIx64 ".%" PRIx64, i ? "," : "", r->places[i].seq, (uint64_t)r->places[i].position.lsn,
@@ -338,6 +347,11 @@ static bool look(struct live_reader *r, struct buf *into)
 	return tables;
 }
 
+void live_once(struct live_reader *r)
+{
+	r->once = true;
+}
+
 bool live_next(struct live_reader *r, struct buf *into)
 {
 	int64_t quiet = live_now(r->l) + QUIET_US;
@@ -347,6 +361,8 @@ bool live_next(struct live_reader *r, struct buf *into)
 		r->greeted = true;
 		return true;
 	}
+	if (r->once && has_all(r))
+		return false;
 	for (;;) {
 		uint64_t seen = wake_seen(&r->l->changed);
 		int64_t now = live_now(r->l);

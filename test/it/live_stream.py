@@ -174,6 +174,20 @@ def begin(pg, walmill):
     until(lambda: walmill.call("api", "GET", "/readyz")[0] == 200, "ready")
 
 
+def once(pg, walmill):
+    """A stream that ends after its snapshots: each topic once, together what a reader without an end has."""
+    reader = Reader(walmill)
+    c = http.client.HTTPConnection("127.0.0.1", int(walmill.ports["console"]), timeout=20)
+    c.request("GET", "/api/stream?once=true&topics=freshness," + ",".join(TOPICS))
+    for event in c.getresponse().read().decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in event.split("\n") if ": " in line)
+        if "data" in lines and '"topic":"freshness"' not in lines["data"]:
+            reader.take(lines["event"], json.loads(lines["data"]))
+    c.close()
+    assert (reader.snapshots, reader.events) == (len(TOPICS), len(TOPICS)), f"{reader.snapshots} snapshots, {reader.events} events"
+    assert equal(pg, reader), "the snapshots are not the tables"
+
+
 def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     pg, walmill = Postgres(), None
@@ -205,6 +219,7 @@ def main():
             t.join()
         for i, reader in enumerate(readers):
             until(lambda r=reader: r.failed or equal(pg, r), f"reader {i} equal to the tables", 40)
+        once(pg, walmill)
         for reader in readers:
             reader.done = True
         pg.sql("UPDATE interventions SET status = 'VALIDATED'", db="app")   # wakes those that wait

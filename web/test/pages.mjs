@@ -120,9 +120,19 @@ const paint = async () => {
 	});
 };
 
+/* how much of what was painted moved without the viewer: 0.1 is what Web Vitals call good */
+const shifts = () =>
+	new Promise((ok) => {
+		new PerformanceObserver((list) => ok(list.getEntries().reduce((sum, e) => sum + e.value, 0))).observe({
+			type: "layout-shift",
+			buffered: true,
+		});
+		setTimeout(() => ok(0), 200);
+	});
+
 /* The best of at most a dozen loads, each against its own limit: what else the machine does can only slow a page. */
 async function speedTest(browser, name, url) {
-	await check(`${name}: largest contentful paint at most 300 ms, at most 8 files, no external request`, async () => {
+	await check(`${name}: largest contentful paint at most 300 ms, at most 8 files, nothing moves, no external request`, async () => {
 		const yardstick = await Yardstick.start(browser),
 			rounds = [];
 		let good = false;
@@ -135,7 +145,9 @@ async function speedTest(browser, name, url) {
 			await settled(page);
 			const ms = await page.evaluate(paint),
 				files = [...asked].filter((p) => !p.startsWith("/api/")).length;
+			const moved = await page.evaluate(shifts);
 			await context.close();
+			assert(moved <= 0.05, `the page moved by ${moved} while it came`);
 			const limit = 300 * (await yardstick.times());
 			good = ms > 0 && ms <= limit && files <= 8;
 			rounds.push(`${ms.toFixed(0)} of ${limit.toFixed(0)} ms with ${files} files`);

@@ -206,6 +206,18 @@ test("numbers, plurals and durations follow the language", async () => {
 
 const built = path.join(web, "../build/web");
 
+test("the events of a stream that has ended are its messages; what is not one is left out", async () => {
+	const { eventsOf, earlyRows } = await load("src/lib/early.ts");
+	const text =
+		'retry: 1000\n\nevent: snapshot\ndata: {"topic":"load","rows":[]}\n\n: a comment\n\nevent: snapshot\nid: 1-2.0.0\n' +
+		'data: {"topic":"daily","rows":[{"date":"2026-01-01"}]}\n\n';
+	assert.deepEqual(eventsOf(text), [
+		{ kind: "snapshot", data: { topic: "load", rows: [] } },
+		{ kind: "snapshot", data: { topic: "daily", rows: [{ date: "2026-01-01" }] } },
+	]);
+	assert.deepEqual(await earlyRows, [], "a document that asked for nothing");
+});
+
 test("sizes keep their budgets", { skip: !existsSync(built) }, () => {
 	const found = sizes(built, JSON.parse(readFileSync(path.join(built, "manifest.json"), "utf8")));
 	for (const [name, kib] of Object.entries(found))

@@ -1,21 +1,22 @@
-/* Entry of the console: the shell at once, its rooms when their script is here. */
+/* Entry of the console: the shell and home; the other rooms come with their script. */
 import { signal } from "@preact/signals";
 import { render, type ComponentType, type JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { path } from "../lib/router.ts";
+import { earlyReady, forgetEarly } from "../lib/early.ts";
+import { afterPaint, painted } from "../lib/paint.ts";
+import { match, path } from "../lib/router.ts";
 import { Skeleton } from "../ui/bits.tsx";
 import { Shell, type NavItem } from "../ui/shell.tsx";
+import { Home } from "./home.tsx";
+import { ROOMS } from "./nav.ts";
 
 const rooms = signal<ComponentType | null>(null);
-void import("./rooms.tsx").then((m) => (rooms.value = m.Rooms));
+const loadRooms = (): void => void import("./rooms.tsx").then((m) => (rooms.value = m.Rooms));
+/* the first page of a viewer may be any: then its script was preloaded by early.js */
+if (match("/")) afterPaint(loadRooms);
+else loadRooms();
 
-const NAV: NavItem[] = [
-	{ href: "/", label: () => t().nav.home, icon: "home", key: "h" },
-	{ href: "/topics", label: () => t().nav.topics, icon: "topic", key: "t" },
-	{ href: "/groups", label: () => t().nav.groups, icon: "group", key: "g" },
-	{ href: "/connectors", label: () => t().nav.connectors, icon: "plug", key: "c" },
-	{ href: "/jobs", label: () => t().nav.jobs, icon: "job", key: "j" },
-];
+const NAV: NavItem[] = ROOMS.map((r) => ({ ...r, label: () => t().nav[r.name] }));
 
 function App(): JSX.Element {
 	const Rooms = rooms.value;
@@ -26,10 +27,16 @@ function App(): JSX.Element {
 		.join(" · ");
 	return (
 		<Shell title={title} nav={NAV}>
-			{Rooms ? <Rooms /> : <Skeleton height={500} />}
+			{match("/") ? <Home /> : Rooms ? <Rooms /> : <Skeleton height={500} />}
 		</Shell>
 	);
 }
 
 const root = document.getElementById("app");
-if (root) render(<App />, root);
+void earlyReady.then(() => {
+	if (root) render(<App />, root);
+	afterPaint(() => {
+		painted.value = true;
+		setTimeout(forgetEarly);
+	});
+});

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { bytes, compact, duration, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
+import { painted } from "../lib/paint.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
 import { Card, Empty, ErrorBox, Skeleton, State, When } from "../ui/bits.tsx";
 import { Shape, toneOf } from "../ui/icons.tsx";
@@ -61,6 +62,41 @@ function Checks({ list }: { list: readonly Check[] }): JSX.Element {
 }
 
 const SeeAll = ({ href }: { href: string }): JSX.Element => <a href={href}>{t().home.seeAll}</a>;
+
+/* What lies below the fold of most screens. */
+function Details({ health, list }: { health: Health | null; list: readonly Check[] }): JSX.Element {
+	return (
+		<div class="cols2">
+			<Card title={t().home.checks} flush>
+				{list.length ? <Checks list={list} /> : <Skeleton />}
+			</Card>
+			<Card title={t().home.listeners} flush>
+				<ul class="list-rows">
+					{(health?.listeners ?? []).map((l) => (
+						<li key={l.name + l.address}>
+							<span>{l.name}</span>
+							<code class="push">{l.address}</code>
+						</li>
+					))}
+					{health && (
+						<li>
+							<span>{t().home.data}</span>
+							<code class="push">{health.dataDirectory}</code>
+						</li>
+					)}
+					{health && (
+						<li>
+							<span>{t().home.uptime}</span>
+							<span class="push">
+								<When at={health.startedAt} />
+							</span>
+						</li>
+					)}
+				</ul>
+			</Card>
+		</div>
+	);
+}
 
 export function Home(): JSX.Element {
 	useTopics("health", "connectors", "jobs", "topics", "groups");
@@ -156,35 +192,7 @@ export function Home(): JSX.Element {
 					)}
 				</Card>
 			</div>
-			<div class="cols2">
-				<Card title={t().home.checks} flush>
-					{list.length ? <Checks list={list} /> : <Skeleton />}
-				</Card>
-				<Card title={t().home.listeners} flush>
-					<ul class="list-rows">
-						{(h.data?.listeners ?? []).map((l) => (
-							<li key={l.name + l.address}>
-								<span>{l.name}</span>
-								<code class="push">{l.address}</code>
-							</li>
-						))}
-						{h.data && (
-							<li>
-								<span>{t().home.data}</span>
-								<code class="push">{h.data.dataDirectory}</code>
-							</li>
-						)}
-						{h.data && (
-							<li>
-								<span>{t().home.uptime}</span>
-								<span class="push">
-									<When at={h.data.startedAt} />
-								</span>
-							</li>
-						)}
-					</ul>
-				</Card>
-			</div>
+			{painted.value ? <Details health={h.data} list={list} /> : <Skeleton height={320} />}
 		</div>
 	);
 }

@@ -133,8 +133,8 @@ export interface PlanNode {
 	stateBytes?: number;
 }
 
-/* failed first, then what is not running, then by name */
+/* failed first, then what is not running, then by name, in the order of code units: the first collator of a page costs 50 ms and more */
 const RANK: Record<string, number> = { FAILED: 0, failed: 0, warning: 1, DEGRADED: 1, UNASSIGNED: 2, STOPPED: 3, PAUSED: 3 };
 export function byTrouble<T extends { name: string }>(rows: readonly T[], state: (r: T) => string): T[] {
-	return [...rows].sort((a, b) => (RANK[state(a)] ?? 9) - (RANK[state(b)] ?? 9) || a.name.localeCompare(b.name));
+	return [...rows].sort((a, b) => (RANK[state(a)] ?? 9) - (RANK[state(b)] ?? 9) || (a.name < b.name ? -1 : 1));
 }

@@ -1,11 +1,10 @@
-/* The rooms of the console, loaded after the shell. */
+/* The rooms of the console but home, loaded after the shell. */
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { match } from "../lib/router.ts";
 import { Empty } from "../ui/bits.tsx";
 import { ConnectorPage, Connectors } from "./connectors.tsx";
 import { GroupPage, Groups } from "./groups.tsx";
-import { Home } from "./home.tsx";
 import { JobPage, Jobs } from "./jobs.tsx";
 import { TopicPage, Topics } from "./topics.tsx";
 
@@ -15,7 +14,6 @@ export function Rooms(): JSX.Element {
 		group = one("/groups/{}"),
 		connector = one("/connectors/{}"),
 		job = one("/jobs/{}");
-	if (match("/")) return <Home />;
 	if (match("/topics")) return <Topics />;
 	if (match("/groups")) return <Groups />;
 	if (match("/connectors")) return <Connectors />;

@@ -4,7 +4,7 @@
 import { feature } from "topojson-client";
 import type { Topology, GeometryCollection } from "topojson-specification";
 import type { FeatureCollection, Geometry, Position } from "geojson";
-import { idle } from "../lib/hooks.ts";
+import { idle } from "../lib/paint.ts";
 import type { Painter } from "./canvas.ts";
 
 declare const BASE_URL: string;

@@ -1,9 +1,10 @@
-/* The board: everything below the header, loaded after the shell. */
+/* The board: everything below the header. */
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { addDays, calendarDay, today } from "../lib/format.ts";
+import { painted } from "../lib/paint.ts";
 import { setQuery } from "../lib/router.ts";
-import { Button } from "../ui/bits.tsx";
+import { Button, Skeleton } from "../ui/bits.tsx";
 import { chosen, dailyReady, day, lastDay } from "./data.ts";
 import { Kpis } from "./kpis.tsx";
 import { ListCard } from "./list.tsx";
@@ -42,10 +43,16 @@ export function Board(): JSX.Element {
 			<MapCard />
 			<TrendCard />
 			<ShareCard />
-			<StackCard />
-			<LoadCard />
-			<InsightCard />
-			<ListCard />
+			{painted.value ? (
+				<>
+					<StackCard />
+					<LoadCard />
+					<InsightCard />
+					<ListCard />
+				</>
+			) : (
+				<Skeleton height={1000} />
+			)}
 		</div>
 	);
 }

@@ -1,13 +1,15 @@
 /* Charts and the panels of insights and forecast. */
+import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { duration, num, percent, shortDay, calendarDay } from "../lib/format.ts";
 import { useCalm, useGet } from "../lib/hooks.ts";
+import { afterPaint } from "../lib/paint.ts";
 import { setQuery } from "../lib/router.ts";
 import { topic } from "../lib/stream.ts";
 import { Button, Card, Empty, ErrorBox, Skeleton, STATUSES, type Status } from "../ui/bits.tsx";
-import { DayLine } from "../ui/chart.tsx";
+import type { DayLine } from "../ui/chart.tsx";
 import { DayTable, Doughnut, LoadBars, StackedColumns } from "../ui/svg.tsx";
 import { chosen, dailyReady, day, fortnight, load, range, series, TECHNICIANS, type User } from "./data.ts";
 
@@ -32,10 +34,17 @@ function TableToggle({ on, set }: { on: boolean; set: (v: boolean) => void }): J
 	return <Button bare kind="ghost" icon="table" label={t().word.table} pressed={on} onClick={() => set(!on)} />;
 }
 
+const LINE_HEIGHT = 190;
+const dayLine = signal<typeof DayLine | null>(null);
+/* after the first paint: its script is as large as everything else on the board */
+const loadLine = (): void => afterPaint(() => void import("../ui/chart.tsx").then((m) => (dayLine.value = m.DayLine)));
+
 export function TrendCard(): JSX.Element {
 	const [table, setTable] = useState(false);
 	const s = series.value,
-		any = s.some((d) => d.total);
+		any = s.some((d) => d.total),
+		Line = dayLine.value;
+	useEffect(loadLine, []);
 	return (
 		<Card
 			class="c-trend"
@@ -48,9 +57,11 @@ export function TrendCard(): JSX.Element {
 			}
 		>
 			{!dailyReady.value ? (
-				<Skeleton height={180} />
-			) : any ? (
-				<DayLine label={t().chart.trend} dates={s.map((d) => d.date)} values={s.map((d) => d.total)} height={190} />
+				<Skeleton height={LINE_HEIGHT} />
+			) : any && !Line ? (
+				<Skeleton height={LINE_HEIGHT} />
+			) : any && Line ? (
+				<Line label={t().chart.trend} dates={s.map((d) => d.date)} values={s.map((d) => d.total)} height={LINE_HEIGHT} />
 			) : (
 				<Empty title={t().chart.empty} why={t().chart.emptyWhy} />
 			)}

@@ -1,6 +1,7 @@
 /* Small hooks that pages share. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "./api.ts";
+import { earlyAnswer } from "./early.ts";
 import { subscribe } from "./stream.ts";
 
 export function useTopics(...names: string[]): void {
@@ -19,11 +20,20 @@ export interface Loaded<T> {
  * and after an error; of answers that overtake each other only the last request's counts.
  */
 export function useGet<T>(url: string | null, again: unknown = 0): Loaded<T> {
-	const [state, set] = useState<{ data: T | null; error: Error | null; loading: boolean }>({ data: null, error: null, loading: !!url });
+	const [given] = useState(() => (url ? (earlyAnswer(url) as T | undefined) : undefined));
+	const [state, set] = useState<{ data: T | null; error: Error | null; loading: boolean }>({
+		data: given ?? null,
+		error: null,
+		loading: !!url && given === undefined,
+	});
 	const [n, setN] = useState(0);
 	const last = useRef("");
 	useEffect(() => {
 		if (!url) return;
+		if (given !== undefined && !last.current) {
+			last.current = url.split("?")[0] ?? "";
+			return;
+		}
 		const abort = new AbortController();
 		const other = last.current !== url.split("?")[0];
 		last.current = url.split("?")[0] ?? "";
@@ -47,27 +57,6 @@ export function useVisible(): boolean {
 	}, []);
 	return visible;
 }
-
-/* The width of an element's content box, 0 until it is known. */
-export function useWidth<E extends HTMLElement>(): [(e: E | null) => void, number] {
-	const [width, setWidth] = useState(0);
-	const watch = useRef<ResizeObserver | null>(null);
-	const ref = useRef((e: E | null) => {
-		watch.current?.disconnect();
-		if (!e) return;
-		watch.current = new ResizeObserver((list) => setWidth(Math.floor(list[0]?.contentRect.width ?? 0)));
-		watch.current.observe(e);
-		setWidth(Math.floor(e.clientWidth));
-	});
-	return [ref.current, width];
-}
-
-/* When nothing else is waiting, or after a second: for what may come behind the words and figures of a page. */
-export const idle = (): Promise<void> =>
-	new Promise((ok) => {
-		if ("requestIdleCallback" in window) requestIdleCallback(() => ok(), { timeout: 1000 });
-		else setTimeout(ok, 100);
-	});
 
 /* The value as it was when it last differed for at least ms. */
 export function useCalm<T>(value: T, ms: number): T {

@@ -3,8 +3,10 @@
  * that a burst costs one rendering.
  */
 import { batch, computed, signal, type Signal } from "@preact/signals";
+import { earlyRows } from "./early.ts";
 import { emptyTopic, fold, type Message, type TopicState } from "./fold.ts";
 import { Feed, type FeedEvent, type Link } from "./feed.ts";
+import { afterPaint } from "./paint.ts";
 import type { ToWorker } from "./worker.ts";
 
 declare const WORKER_URL: string;
@@ -32,6 +34,7 @@ export function rowsOf<T>(name: string): Signal<T[]> {
 }
 
 function flush(): void {
+	cancelAnimationFrame(frame);
 	frame = 0;
 	batch(() => {
 		const fresh = new Map<string, TopicState>();
@@ -58,9 +61,13 @@ function receive(e: FeedEvent): void {
 
 /* ---- the connection ---- */
 
-let port: { hello(topics: string[]): void; bye(): void };
+interface Port {
+	hello(topics: string[]): void;
+	bye(): void;
+}
+let port: Port | null = null;
 
-function sharedPort(): typeof port {
+function sharedPort(): Port {
 	const worker = new SharedWorker(WORKER_URL, { type: "module", name: "walmill" });
 	const lock = `walmill-tab-${Math.random().toString(36).slice(2)}`;
 	const held = new Promise<void>((ready) => {
@@ -72,15 +79,26 @@ function sharedPort(): typeof port {
 	return { hello: (t) => void held.then(() => post({ type: "hello", topics: t, lock })), bye: () => post({ type: "bye" }) };
 }
 
-function ownPort(): typeof port {
+function ownPort(): Port {
 	const feed = new Feed(receive);
 	return { hello: (t) => feed.want(t), bye: () => feed.want([]) };
 }
 
-/* the worker starts while the page's scripts still come */
-port = typeof SharedWorker === "function" ? sharedPort() : ownPort();
+/*
+ * The first rows are those that the document asked for. The worker, a process of its own to start, comes when they have been painted; its
+ * snapshots then say the same or newer.
+ */
+void earlyRows.then((rows) => {
+	waiting.push(...rows);
+	if (rows.length) flush();
+	afterPaint(() => {
+		port = typeof SharedWorker === "function" ? sharedPort() : ownPort();
+		settle();
+	});
+});
 
 function settle(): void {
+	if (!port) return;
 	const list = [...wanted.keys()];
 	if (!list.length || paused.peek() || document.hidden) port.bye();
 	else port.hello([...list, "freshness"]);
@@ -116,5 +134,5 @@ export function setPaused(on: boolean): void {
 }
 
 document.addEventListener("visibilitychange", settleSoon);
-addEventListener("pagehide", () => port.bye());
+addEventListener("pagehide", () => port?.bye());
 addEventListener("pageshow", (e) => e.persisted && settleSoon());

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { t } from "../i18n/index.ts";
 import { num, shortDay } from "../lib/format.ts";
-import { useWidth } from "../lib/hooks.ts";
+import { useWidth } from "../lib/paint.ts";
 import { dark, lang } from "../lib/prefs.ts";
 
 const seconds = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 1000;

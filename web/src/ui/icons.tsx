@@ -1,7 +1,7 @@
 /* Icons as inline SVG, drawn on 16 units; those of states differ in shape, not in colour alone. */
 import type { JSX } from "preact";
 
-const PATHS = {
+export const PATHS = {
 	search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10Zm3.6-1.400L14 14",
 	pause: "M5.5 3v10M10.5 3v10",
 	play: "M5 3l8 5-8 5V3Z",

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { num, percent, shortDay } from "../lib/format.ts";
-import { useWidth } from "../lib/hooks.ts";
+import { useWidth } from "../lib/paint.ts";
 import { STATUSES, type Status } from "./bits.tsx";
 import { Shape } from "./icons.tsx";
 import type { Day, Load } from "../dashboard/data.ts";
