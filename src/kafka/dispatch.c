@@ -128,7 +128,8 @@ bool request_start(struct conn *c, struct request *rq)
 	rq->in = arena_zalloc(&rq->arena, m->request->size);
 	rq->out = arena_zalloc(&rq->arena, m->response->size);
 	wire_init(m->response, rq->out);
-	if (r.bad || !wire_decode(m->request, rq->version, flexible, view_of(r.ptr, reader_left(&r)), &rq->arena, rq->in))
+	/* bytes behind the message are passed over, as Apache Kafka does: librdkafka 2.16 has three in a Metadata for all topics */
+	if (r.bad || !wire_decode_some(m->request, rq->version, flexible, &r, &rq->arena, rq->in))
 		return false;
 	kafka_charge(rq->k, rq->arena.used);
 	rq->charged += rq->arena.used;

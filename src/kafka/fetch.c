@@ -3,7 +3,8 @@
  *
  * A Fetch that finds too little waits in kafka.waiting, without a thread: whenever the log signals, it is looked at again, and a timer ends
  * it after max_wait. Whole batches are read, from the one that holds the offset on, at least one if there is one. Every request is answered
- * as a full one with session id 0, which tells the client that there are no incremental sessions here.
+ * as a full one with session id 0, which tells the client that there are no incremental sessions here. zstd is served to every version, as
+ * Apache Kafka does: kafka-python asks in version 4 and understands it.
  */
 #include "kafka/kafka_int.h"
 
@@ -13,7 +14,7 @@
 #include "kafka/names.h"
 #include "log/batch.h"
 
-enum { SPARE_BYTES = 4 << 20, ANSWER_MAX = 4 << 20, ANSWER_MIN = 64 << 10, WAIT_MAX_MS = 60000, ZSTD_VERSION = 10 };
+enum { SPARE_BYTES = 4 << 20, ANSWER_MAX = 4 << 20, ANSWER_MIN = 64 << 10, WAIT_MAX_MS = 60000 };
 
 struct fetch_part {
 	struct fetch_response_topic_partition *out;
@@ -121,16 +122,6 @@ static size_t look(struct fetch *f)
 	return f->n_bad ? SIZE_MAX : ready;
 }
 
-static bool has_zstd(const struct log_batches *got)
-{
-	unsigned i;
-
-	for (i = 0; i < got->n; i++)
-		if ((get_be16(got->batches[i].bytes.ptr + 21) & BATCH_CODEC_MASK) == 4)
-			return true;
-	return false;
-}
-
 static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 {
 	struct err err = ERR_INIT;
@@ -148,11 +139,6 @@ static void read_part(struct fetch *f, struct fetch_part *fp, size_t room)
 	/* a batch comes whole or not at all: where memory is short, what is larger than anybody may have waits for better times */
 	if (fp->got.bytes.len > ANSWER_MIN && f->rq->k->memory + fp->got.bytes.len > f->rq->k->o.memory_bytes) {
 		drop_part(f, fp);
-		return;
-	}
-	if (f->rq->version < ZSTD_VERSION && has_zstd(&fp->got)) {
-		drop_part(f, fp);
-		fail_part(f, fp, KE_UNSUPPORTED_COMPRESSION_TYPE);
 		return;
 	}
 	fp->out->records = buf_view(&fp->got.bytes);
@@ -320,7 +306,8 @@ void serve_fetch(struct request *rq)
 	struct kafka *k = rq->k;
 
 	f->rq = rq;
-	if (in->session_id != 0) {
+	/* epochs 0 and -1 ask for everything, whatever the session is; kafka-go says -1 for both */
+	if (in->session_id != 0 && in->session_epoch != 0 && in->session_epoch != -1) {
 		out->error = KE_FETCH_SESSION_ID_NOT_FOUND;
 		request_answer(rq);
 		return;

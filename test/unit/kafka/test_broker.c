@@ -218,6 +218,96 @@ static void large_answers_arrive_whole(void **state)
 	client_close(&c);
 }
 
+/* Epochs 0 and -1 begin anew whatever the id is (kafka-go sends -1 and -1); any other needs a session, and there is none. */
+static void a_fetch_that_asks_for_everything_needs_no_session(void **state)
+{
+	static const struct {
+		int32_t id, epoch;
+		int16_t error;
+	} cases[] = {{-1, -1, 0}, {7, -1, 0}, {7, 0, 0}, {7, 1, KE_FETCH_SESSION_ID_NOT_FOUND}};
+	struct fetch_request_topic_partition fp = {.index = 0, .current_leader_epoch = -1, .partition_max_bytes = 1 << 20};
+	struct fetch_request_topic ft = {.name = view_str("everything"), .partitions = &fp, .n_partitions = 1};
+	struct fetch_request req = {.replica_id = -1, .max_wait_ms = 1000, .min_bytes = 1, .max_bytes = 1 << 24, .topics = &ft, .n_topics = 1};
+	struct buf b = BUF_INIT(1 << 20);
+	struct client c;
+	unsigned i;
+
+	client_open(&c, port);
+	client_make_topic(&c, "everything");
+	client_batch(&b, 3, 0, -1, 0, 0);
+	assert_int_equal(client_produce(&c, 7, "everything", 0, buf_view(&b), -1).error, 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fetch_response *out;
+
+		req.session_id = cases[i].id;
+		req.session_epoch = cases[i].epoch;
+		out = client_call(&c, KAFKA_FETCH, 11, &req);
+		assert_int_equal(out->error, cases[i].error);
+		assert_int_equal(out->session_id, 0);
+		assert_int_equal(out->n_topics, cases[i].error ? 0 : 1);
+		if (!cases[i].error)
+			assert_int_equal(client_records(out->topics[0].partitions[0].records), 3);
+	}
+	buf_release(&b);
+	client_close(&c);
+}
+
+/* Its records in a zstd frame with one raw block. */
+static void make_zstd(struct buf *b)
+{
+	struct buf plain = BUF_INIT(1 << 20);
+
+	buf_put(&plain, b->ptr + 61, b->len - 61);
+	assert_true(plain.len < 256);
+	b->len = 61;
+	buf_put(b, "\x28\xb5\x2f\xfd\x20", 5);
+	buf_u8(b, (uint8_t)plain.len);
+	buf_u8(b, (uint8_t)(plain.len << 3 | 1));
+	buf_u8(b, (uint8_t)(plain.len >> 5));
+	buf_u8(b, 0);
+	buf_putv(b, buf_view(&plain));
+	put_be32(b->ptr + 8, (uint32_t)b->len - 12);
+	batch_set_producer(b->ptr, -1, -1, -1, 4);
+	buf_release(&plain);
+}
+
+static void zstd_is_served_to_every_version(void **state)
+{
+	static const int16_t versions[] = {4, 9, 10, 12};
+	struct fetch_response_topic_partition f;
+	struct buf b = BUF_INIT(1 << 20);
+	struct client c;
+	unsigned i;
+
+	client_open(&c, port);
+	client_make_topic(&c, "zstd");
+	client_batch(&b, 3, 0, -1, 0, 0);
+	make_zstd(&b);
+	assert_int_equal(client_produce(&c, 7, "zstd", 0, buf_view(&b), -1).error, 0);
+	for (i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		f = client_fetch(&c, versions[i], "zstd", 0, 0, 1, 1000);
+		assert_int_equal(f.error, 0);
+		assert_int_equal(f.records.len, b.len);
+		assert_memory_equal(f.records.ptr + 61, b.ptr + 61, b.len - 61);
+	}
+	buf_release(&b);
+	client_close(&c);
+}
+
+/* What sarama asks a Kafka 1.0 and kafka-python every one. */
+static void the_first_versions_of_two_descriptions_are_answered(void **state)
+{
+	struct describe_log_dirs_request dirs = {.n_topics = -1};
+	struct describe_acls_request acls = {.resource_type = 1, .resource_name = VIEW_NULL, .principal = VIEW_NULL, .host = VIEW_NULL,
+		.operation = 1, .permission = 1};
+	struct client c;
+
+	client_open(&c, port);
+	assert_int_equal(((struct describe_log_dirs_response *)client_call(&c, KAFKA_DESCRIBE_LOG_DIRS, 0, &dirs))->n_results, 1);
+	assert_int_equal(((struct describe_acls_response *)client_call(&c, KAFKA_DESCRIBE_ACLS, 0, &acls))->error, KE_SECURITY_DISABLED);
+	client_close(&c);
+}
+
 static void a_fetch_waits_for_records(void **state)
 {
 	struct fetch_request_topic_partition fp = {.index = 0, .current_leader_epoch = -1, .partition_max_bytes = 1 << 20};
@@ -758,6 +848,9 @@ int main(void)
 		TEST(what_is_produced_is_fetched),
 		TEST(large_answers_arrive_whole),
 		TEST(a_fetch_waits_for_records),
+		TEST(a_fetch_that_asks_for_everything_needs_no_session),
+		TEST(zstd_is_served_to_every_version),
+		TEST(the_first_versions_of_two_descriptions_are_answered),
 		TEST(produces_of_one_connection_are_answered_in_order),
 		TEST(bad_batches_get_their_codes),
 		TEST(a_topics_configuration_is_obeyed_at_once),

@@ -110,12 +110,30 @@ static void frames_that_cannot_be_read_close_their_connection(void **state)
 	CLOSES("\0\0\0\x0a\0\3\0\1\0\0\0\1\xff\xfe");                            /* client id of length -2 */
 	CLOSES("\0\0\0\x0e\0\3\0\1\0\0\0\1\0\0\x7f\xff\xff\xff");                /* a huge count */
 	CLOSES("\0\0\0\x0e\0\3\0\1\0\0\0\1\0\0\x80\0\0\0");                      /* a negative one */
-	CLOSES("\0\0\0\x0f\0\3\0\1\0\0\0\1\0\0\0\0\0\0\0");                      /* something left over */
 	CLOSES("\0\0\0\x10\0\3\0\x0c\0\0\0\1\0\0\0\xff\xff\xff\xff\x7f");        /* a huge compact count */
 	CLOSES("\0\0\0\x0e\0\3\0\x0c\0\0\0\1\0\0\xff\xff\xff\xff");              /* an endless tag buffer */
 	CLOSES("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 	CLOSES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");                  /* TLS */
 	others_are_served();
+}
+
+/* What stands behind a message is passed over, and the connection goes on. The bytes are those of librdkafka 2.16, which leaves three
+ * behind a Metadata of version 12 for all topics. */
+static void bytes_behind_a_message_are_passed_over(void **state)
+{
+	static const uint8_t metadata[] = "\0\0\0\x19\0\3\0\x0c\0\0\0\4\0\7rdkafka" "\0\0\0\0\0" "\0\0\0";
+	struct client c;
+	unsigned i;
+
+	client_open(&c, port);
+	for (i = 0; i < 2; i++) {
+		struct metadata_response *m;
+
+		client_send_bytes(&c, metadata, sizeof(metadata) - 1);
+		m = client_receive(&c, KAFKA_METADATA, 12, 4);
+		assert_int_equal(m->n_brokers, 1);
+	}
+	client_close(&c);
 }
 
 /* Claims of large frames cost nothing: neither memory nor the others. */
@@ -352,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(frames_that_cannot_be_read_close_their_connection),
+		TEST(bytes_behind_a_message_are_passed_over),
 		TEST(claims_are_not_believed),
 		TEST(large_requests_take_turns),
 		TEST(the_connection_limit_holds),
