@@ -201,7 +201,31 @@ test("numbers, plurals and durations follow the language", async () => {
 	const e = await load("src/lib/format.ts");
 	assert.equal(e.plural(0, "row", "rows").replace(/\s/g, " "), "0 rows");
 	assert.equal(e.duration(3725).replace(/\s/g, " "), "1 h 02 min");
+	assert.equal(e.duration(7 * 86400).replace(/\s/g, " "), "7 d");
+	assert.equal(e.duration(3 * 86400 + 4 * 3600).replace(/\s/g, " "), "3 d 4 h");
 	assert.equal(e.addDays("2026-03-01", -1), "2026-02-28");
+});
+
+test("a date field is read and written in the viewer's zone, also where clocks change", async () => {
+	const storage = globalThis.localStorage;
+	try {
+		for (const [zone, at, field] of [
+			["UTC", "2026-11-26T14:05:00Z", "2026-11-26T14:05"],
+			["Asia/Tokyo", "2026-11-26T14:05:00Z", "2026-11-26T23:05"],
+			["America/New_York", "2026-03-08T06:59:00Z", "2026-03-08T01:59"],
+			["America/New_York", "2026-03-08T07:01:00Z", "2026-03-08T03:01"],
+			["America/New_York", "2026-11-01T07:30:00Z", "2026-11-01T02:30"],
+			["Asia/Kolkata", "2026-01-01T00:00:00Z", "2026-01-01T05:30"],
+		]) {
+			globalThis.localStorage = { ...storage, getItem: (k) => (k === "walmill.zone" ? zone : null) };
+			const f = await load("src/lib/format.ts");
+			assert.equal(f.fieldOf(Date.parse(at)), field, `${at} in ${zone}`);
+			assert.equal(f.instantOf(field), Date.parse(at), `${field} in ${zone}`);
+			assert.ok(Number.isNaN(f.instantOf("")), "nothing is no date");
+		}
+	} finally {
+		globalThis.localStorage = storage;
+	}
 });
 
 const built = path.join(web, "../build/web");

@@ -17,6 +17,7 @@ const columns = (): Column<Connector>[] => [
 		id: "name",
 		name: t().word.name,
 		sort: "name",
+		class: "name",
 		cell: (c) => <a href={`/connectors/${encodeURIComponent(c.name)}`}>{c.name}</a>,
 		value: (c) => c.name,
 	},
@@ -182,7 +183,11 @@ export function ConnectorPage({ name }: { name: string }): JSX.Element {
 							</Fact>
 							<Fact name={w.events}>{num(c.events)}</Fact>
 							<Fact name={w.transactions}>{num(c.transactions)}</Fact>
-							<Fact name={w.snapshot}>{c.snapshot ? `${c.snapshot.state}, ${t().word.rows(c.snapshot.rows)}` : "–"}</Fact>
+							<Fact name={w.snapshot}>
+								{c.snapshot
+									? `${w.snapshotState[c.snapshot.state] ?? c.snapshot.state}, ${t().word.rows(c.snapshot.rows)}`
+									: "–"}
+							</Fact>
 						</div>
 					</Card>
 					<Card title={w.slot}>
@@ -224,7 +229,7 @@ export function ConnectorPage({ name }: { name: string }): JSX.Element {
 									{x.id} <State state={x.state} />
 								</span>
 							))}
-							{c.step && <span class="muted">{c.step}</span>}
+							{c.step && <span class="muted">{w.step[c.step] ?? c.step}</span>}
 						</div>
 					</Card>
 				</div>

@@ -71,7 +71,13 @@ type Part = GroupDetail["partitions"][number];
 type Member = GroupDetail["memberList"][number];
 
 const partColumns = (): Column<Part>[] => [
-	{ id: "topic", name: "Topic", cell: (p) => <a href={`/topics/${encodeURIComponent(p.topic)}`}>{p.topic}</a>, value: (p) => p.topic },
+	{
+		id: "topic",
+		name: "Topic",
+		class: "name",
+		cell: (p) => <a href={`/topics/${encodeURIComponent(p.topic)}`}>{p.topic}</a>,
+		value: (p) => p.topic,
+	},
 	{ id: "partition", name: t().topic.partition, num: true, cell: (p) => num(p.partition), value: (p) => p.partition },
 	{ id: "committed", name: t().group.committed, num: true, cell: (p) => num(p.committed), value: (p) => p.committed },
 	{ id: "end", name: t().group.end, num: true, cell: (p) => num(p.end), value: (p) => p.end },
@@ -80,8 +86,7 @@ const partColumns = (): Column<Part>[] => [
 	{
 		id: "member",
 		name: t().group.member,
-		class: "mono",
-		cell: (p) => p.memberId ?? <span class="muted">{t().group.unassigned}</span>,
+		cell: (p) => (p.memberId ? <code>{p.memberId}</code> : <span class="muted">{t().group.unassigned}</span>),
 		value: (p) => p.memberId,
 	},
 ];

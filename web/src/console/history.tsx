@@ -27,7 +27,8 @@ interface Props {
 /* A figure with its line; wide enough for a minute from the start, so that the line grows from the right. */
 export function Followed({ name, value, show }: Props): JSX.Element {
 	const list = useHistory(value);
-	const top = list.reduce<number>((a, b) => Math.max(a, b ?? 0), 0);
+	const known = list.filter((v): v is number => v !== null),
+		top = known.length ? Math.max(...known) : null;
 	const padded = [...Array<null>(KEPT - list.length).fill(null), ...list];
 	return (
 		<div class="followed">

@@ -5,7 +5,7 @@ import { bytes, compact, duration, rate } from "../lib/format.ts";
 import { useGet, useTopics } from "../lib/hooks.ts";
 import { painted } from "../lib/paint.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
-import { Card, Empty, ErrorBox, Skeleton, State, When } from "../ui/bits.tsx";
+import { Card, Empty, ErrorBox, Skeleton, State, stateWord, When } from "../ui/bits.tsx";
 import { Shape, toneOf } from "../ui/icons.tsx";
 import { Followed } from "./history.tsx";
 import { byTrouble, type Check, type Connector, type Group, type Health, type Job, type Topic } from "./model.ts";
@@ -52,7 +52,7 @@ function Checks({ list }: { list: readonly Check[] }): JSX.Element {
 				<li key={c.name}>
 					<Shape tone={toneOf(c.status)} />
 					<b>{c.link ? <a href={c.link}>{c.name}</a> : c.name}</b>
-					<span class="check-detail">{c.detail}</span>
+					<span class="check-detail">{stateWord(c.detail)}</span>
 					<State state={c.status} plain />
 					{c.hint && <span class="hint">{c.hint}</span>}
 				</li>
@@ -86,7 +86,7 @@ function Details({ health, list }: { health: Health | null; list: readonly Check
 					)}
 					{health && (
 						<li>
-							<span>{t().home.uptime}</span>
+							<span>{t().home.started}</span>
 							<span class="push">
 								<When at={health.startedAt} />
 							</span>
@@ -121,9 +121,16 @@ export function Home(): JSX.Element {
 							{byTrouble(connectors.value, (c) => c.state).map((c) => (
 								<li key={c.name}>
 									<State state={c.state} />
-									<a href={`/connectors/${encodeURIComponent(c.name)}`}>{c.name}</a>
+									<a href={`/connectors/${encodeURIComponent(c.name)}`} title={c.name}>
+										{c.name}
+									</a>
 									<span class="push">
-										<Lag seconds={c.lagSeconds} /> · {bytes(c.retainedWalBytes)} WAL
+										{c.lagSeconds !== null && (
+											<>
+												<Lag seconds={c.lagSeconds} /> ·{" "}
+											</>
+										)}
+										{c.retainedWalBytes !== null && `${bytes(c.retainedWalBytes)} WAL`}
 									</span>
 								</li>
 							))}
@@ -140,7 +147,9 @@ export function Home(): JSX.Element {
 							{byTrouble(jobs.value, (j) => j.state).map((j) => (
 								<li key={j.id}>
 									<State state={j.state} />
-									<a href={`/jobs/${encodeURIComponent(j.name)}`}>{j.name}</a>
+									<a href={`/jobs/${encodeURIComponent(j.name)}`} title={j.name}>
+										{j.name}
+									</a>
 									<span class="push">{j.lagMs === null ? "" : t().live.behind(duration(j.lagMs / 1000))}</span>
 								</li>
 							))}
@@ -156,7 +165,9 @@ export function Home(): JSX.Element {
 						<ul class="list-rows">
 							{busiest.map((x) => (
 								<li key={x.name}>
-									<a href={`/topics/${encodeURIComponent(x.name)}`}>{x.name}</a>
+									<a href={`/topics/${encodeURIComponent(x.name)}`} title={x.name}>
+										{x.name}
+									</a>
 									<span class="push">
 										<b>{rate(x.eventsPerSecond)}</b> · {compact(x.records)} · {bytes(x.bytes)}
 									</span>
@@ -178,7 +189,9 @@ export function Home(): JSX.Element {
 								.map((g) => (
 									<li key={g.id}>
 										<State state={g.state} />
-										<a href={`/groups/${encodeURIComponent(g.id)}`}>{g.id}</a>
+										<a href={`/groups/${encodeURIComponent(g.id)}`} title={g.id}>
+											{g.id}
+										</a>
 										<span class="push">
 											<Lag records={g.lagRecords} seconds={g.lagSeconds} />
 										</span>

@@ -24,6 +24,7 @@ const columns = (): Column<Job>[] => [
 		id: "name",
 		name: t().word.name,
 		sort: "name",
+		class: "name",
 		cell: (j) => <a href={`/jobs/${encodeURIComponent(j.name)}`}>{j.name}</a>,
 		value: (j) => j.name,
 	},
@@ -274,8 +275,14 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 						)}
 					</Fact>
 					<Fact name={w.position}>
-						<code>{j.position}</code>
-						<Copy text={String(j.position)} label={w.position} />
+						{/^0\/0+$/.test(j.position) ? (
+							"–"
+						) : (
+							<>
+								<code>{j.position}</code>
+								<Copy text={j.position} label={w.position} />
+							</>
+						)}
 					</Fact>
 					<Fact name={w.committed}>
 						<When at={j.committedAt} />
@@ -290,7 +297,7 @@ export function JobPage({ id }: { id: string }): JSX.Element {
 					)}
 					{j.tables && (
 						<Fact name={w.targets}>
-							<span class="fact-names">{j.tables.join(", ")}</span>
+							<span class="fact-names">{j.tables.join(", ") || "–"}</span>
 						</Fact>
 					)}
 				</div>

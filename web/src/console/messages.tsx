@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { get } from "../lib/api.ts";
-import { bytes, dateTimeSeconds, iso, num, rate, timeOfDay } from "../lib/format.ts";
+import { bytes, dateTimeSeconds, instantOf, iso, num, rate, timeOrDate } from "../lib/format.ts";
 import { useGet, useVisible } from "../lib/hooks.ts";
 import { query, setQuery } from "../lib/router.ts";
 import { paused } from "../lib/stream.ts";
@@ -98,6 +98,19 @@ function Body({ topic, m }: { topic: string; m: Message }): JSX.Element {
 	);
 }
 
+function Heads(): JSX.Element {
+	const w = t().word;
+	return (
+		<div class="message-heads" aria-hidden="true">
+			<span />
+			<span>Offset</span>
+			<span>{w.time}</span>
+			<span>{w.key}</span>
+			<span>{w.value}</span>
+		</div>
+	);
+}
+
 function Line({ topic, m }: { topic: string; m: Message }): JSX.Element {
 	const [open, setOpen] = useState(false);
 	const c = changeOf(m.value);
@@ -109,7 +122,7 @@ function Line({ topic, m }: { topic: string; m: Message }): JSX.Element {
 					{m.partition}:{m.offset}
 				</span>
 				<span class="muted" title={iso(m.timestamp)}>
-					{timeOfDay(m.timestamp)}
+					{timeOrDate(m.timestamp)}
 				</span>
 				<code>{text(m.key)}</code>
 				<span>
@@ -136,7 +149,7 @@ function urlOf(topic: string, cursor: string | null): string {
 		from = q.get("from") ?? "newest",
 		out = new URLSearchParams({ limit: "50", from });
 	if (from === "offset") out.set("offset", q.get("offset") || "0");
-	if (from === "time") out.set("timestamp", String(Date.parse(q.get("at") ?? "") || 0));
+	if (from === "time") out.set("timestamp", String(instantOf(q.get("at") ?? "") || 0));
 	if (q.get("partition")) out.set("partition", q.get("partition") ?? "");
 	if (q.get("find")) out.set("query", q.get("find") ?? "");
 	if (cursor) out.set("cursor", cursor);
@@ -147,6 +160,8 @@ function Controls({ partitions, reload }: { partitions: number; reload: () => vo
 	const from = query.value.get("from") ?? "newest",
 		w = t().topic;
 	const [find, setFind] = useState(query.value.get("find") ?? "");
+	const asked = query.value.get("find") ?? "";
+	useEffect(() => setFind(asked), [asked]);
 	const names = { newest: w.newest, oldest: w.oldest, offset: w.offset, time: w.at };
 	return (
 		<form class="toolbar list-tools" onSubmit={(e) => (e.preventDefault(), setQuery({ find: find || null }, false), reload())}>
@@ -233,6 +248,7 @@ export function Browser({ topic, partitions }: { topic: string; partitions: numb
 			{page.data ? (
 				list.length ? (
 					<div class="messages">
+						<Heads />
 						{list.map((m) => (
 							<Line key={keyOf(m)} topic={topic} m={m} />
 						))}
@@ -334,6 +350,7 @@ export function Tail({ topic, rate: perSecond }: { topic: string; rate: number |
 			)}
 			{ring.length ? (
 				<div class="messages" data-ring={ring.length}>
+					<Heads />
 					{ring.slice(0, SHOWN).map((m) => (
 						<Line key={keyOf(m)} topic={topic} m={m} />
 					))}

@@ -45,7 +45,7 @@ export function Lag({ records, seconds }: { records?: number | null; seconds: nu
 	return (
 		<span class={`lag tone-${bad}`}>
 			{records !== undefined && <b>{compact(records)}</b>}
-			<span class="muted">{seconds === null ? "" : duration(seconds)}</span>
+			{seconds !== null && <span class="muted">{duration(seconds)}</span>}
 		</span>
 	);
 }

@@ -19,6 +19,7 @@ const columns = (): Column<Topic>[] => [
 		id: "name",
 		name: t().word.name,
 		sort: "name",
+		class: "name",
 		cell: (x) => (
 			<>
 				<a href={`/topics/${encodeURIComponent(x.name)}`}>{x.name}</a>

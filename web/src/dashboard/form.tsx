@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { Problem, request } from "../lib/api.ts";
+import { fieldOf, instantOf } from "../lib/format.ts";
 import { Button, Dialog, ErrorBox, toast } from "../ui/bits.tsx";
 import type { Intervention, User } from "./data.ts";
 
@@ -31,11 +32,6 @@ function Field(p: FieldProps): JSX.Element {
 	);
 }
 
-/* datetime-local has no zone: it is read and written in the browser's */
-const localInput = (at: string | null): string => {
-	const d = at ? new Date(at) : new Date(Date.now() + 3600000);
-	return new Date(d.getTime() - d.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
-};
 const numberOrNull = (s: string): number | null => (s.trim() === "" ? null : Number(s));
 
 export function EditDialog({
@@ -53,7 +49,7 @@ export function EditDialog({
 		reference: row?.reference ?? "",
 		title: row?.title ?? "",
 		description: row?.description ?? "",
-		plannedAt: localInput(row?.plannedAt ?? null),
+		plannedAt: fieldOf(row ? Date.parse(row.plannedAt) : Date.now() + 3600000),
 		assignmentMode: row?.assignmentMode ?? "MANUAL",
 		technicianId: row?.technician ? String(row.technician.id) : "",
 		latitude: row?.latitude?.toString() ?? "",
@@ -80,7 +76,7 @@ export function EditDialog({
 			...(row ? {} : { reference: v.reference.trim() }),
 			title: v.title,
 			description: v.description || null,
-			plannedAt: new Date(v.plannedAt).toISOString(),
+			plannedAt: new Date(instantOf(v.plannedAt)).toISOString(),
 			assignmentMode: v.assignmentMode,
 			technicianId: v.assignmentMode === "AUTO" || !v.technicianId ? null : Number(v.technicianId),
 			latitude: numberOrNull(v.latitude),

@@ -200,7 +200,7 @@ export function InsightCard(): JSX.Element {
 					<div class="facts">
 						<span class="tag">
 							{i.trendDirection === "UP" ? "▲" : i.trendDirection === "DOWN" ? "▼" : "="} {t().ai[i.trendDirection]}
-							{i.trendPercentage !== null ? ` ${num(i.trendPercentage, 1)} %` : ""}
+							{i.trendPercentage !== null ? ` ${percent(i.trendPercentage / 100)}` : ""}
 						</span>
 						{chosen.value.average !== null && (
 							<span class="tag">

@@ -225,6 +225,7 @@ export const en = {
 	},
 	nav: { home: "Home", topics: "Topics", groups: "Consumer groups", connectors: "Connectors", jobs: "Jobs" },
 	home: {
+		started: "Started",
 		title: "Health",
 		allWell: "Everything works",
 		degraded: "Some things need a look",
@@ -314,6 +315,17 @@ export const en = {
 		unassigned: "Nobody reads it",
 	},
 	connector: {
+		snapshotState: { pending: "not begun", running: "running", done: "complete" } as Record<string, string>,
+		step: {
+			idle: "idle",
+			connecting: "connecting",
+			checking: "checking the source",
+			publication: "publication",
+			slot: "slot",
+			snapshot: "snapshot",
+			streaming: "streaming",
+			waiting: "waiting",
+		} as Record<string, string>,
 		title: "Connectors",
 		throughput: "Throughput",
 		walCard: "WAL kept for the slot",

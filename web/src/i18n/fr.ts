@@ -226,6 +226,7 @@ export const fr = {
 	},
 	nav: { home: "Accueil", topics: "Topics", groups: "Groupes", connectors: "Connecteurs", jobs: "Jobs" },
 	home: {
+		started: "Démarré",
 		title: "Santé",
 		allWell: "Tout fonctionne",
 		degraded: "Des points demandent attention",
@@ -315,6 +316,17 @@ export const fr = {
 		unassigned: "Personne ne la lit",
 	},
 	connector: {
+		snapshotState: { pending: "pas commencé", running: "en cours", done: "terminé" } as Record<string, string>,
+		step: {
+			idle: "inactif",
+			connecting: "connexion",
+			checking: "contrôle de la source",
+			publication: "publication",
+			slot: "slot",
+			snapshot: "instantané",
+			streaming: "flux",
+			waiting: "en attente",
+		} as Record<string, string>,
 		title: "Connecteurs",
 		throughput: "Débit",
 		walCard: "WAL gardé pour le slot",

@@ -56,7 +56,8 @@ export function duration(seconds: number | null | undefined): string {
 	if (s < 60) return `${num(s)}${sp}s`;
 	if (s < 3600) return `${Math.floor(s / 60)}${sp}min${sp}${String(Math.floor(s % 60)).padStart(2, "0")}${sp}s`;
 	if (s < 86400) return `${Math.floor(s / 3600)}${sp}h${sp}${String(Math.floor((s % 3600) / 60)).padStart(2, "0")}${sp}min`;
-	return `${num(Math.floor(s / 86400))}${sp}${day}${sp}${Math.floor((s % 86400) / 3600)}${sp}h`;
+	const hours = Math.floor((s % 86400) / 3600);
+	return `${num(Math.floor(s / 86400))}${sp}${day}${hours ? `${sp}${hours}${sp}h` : ""}`;
 }
 
 /* 4.2/s */
@@ -77,6 +78,11 @@ export const dateTime = (at: Instant): string => dated(at, "dt", { day: "numeric
 export const dateTimeSeconds = (at: Instant): string =>
 	dated(at, "dts", { day: "numeric", month: "short", year: "numeric", ...HOUR, second: "2-digit" });
 export const timeOfDay = (at: Instant): string => dated(at, "t", { ...HOUR, second: "2-digit" });
+/* the time alone where the day is today */
+export const timeOrDate = (at: Instant): string =>
+	at !== null && at !== undefined && today(ms(at)) === today()
+		? timeOfDay(at)
+		: dated(at, "ds", { day: "numeric", month: "short", ...HOUR });
 /* a calendar date "2026-11-26" has no zone */
 export const calendarDay = (date: string): string =>
 	dated(`${date}T00:00:00Z`, "cd", { day: "numeric", month: "short", year: "numeric" }, "UTC");
@@ -104,10 +110,31 @@ export function plural(n: number, one: string, other: string): string {
 
 /* Today in the viewer's zone, as "2026-11-26". */
 export function today(now = Date.now()): string {
-	const parts = new Intl.DateTimeFormat("en-CA", { timeZone: zone.value, year: "numeric", month: "2-digit", day: "2-digit" });
-	return parts.format(now);
+	const z = zone.value;
+	const o = { timeZone: z, year: "numeric", month: "2-digit", day: "2-digit" } as const;
+	return keep(`td${z}`, () => new Intl.DateTimeFormat("en-CA", o)).format(now);
 }
 
 export function addDays(date: string, days: number): string {
 	return new Date(Date.parse(`${date}T00:00:00Z`) + days * 86400000).toISOString().slice(0, 10);
+}
+
+/* The clock on the wall of the viewer's zone at an instant, counted as if it were UTC's. */
+function wall(at: number): number {
+	const o = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
+	const z = zone.value;
+	const f = keep(`w${z}`, () => new Intl.DateTimeFormat("en-GB", { ...o, hourCycle: "h23", timeZone: z })) as Intl.DateTimeFormat;
+	const part = Object.fromEntries(f.formatToParts(at).map((p) => [p.type, Number(p.value)]));
+	return Date.UTC(part["year"] ?? 0, (part["month"] ?? 1) - 1, part["day"], part["hour"], part["minute"], part["second"]);
+}
+
+/* A field datetime-local has no zone: it is read and written in the viewer's. */
+export const fieldOf = (at: number): string => new Date(wall(at)).toISOString().slice(0, 16);
+
+/* NaN for what is no date. Of an hour that happens twice the first, or of one that does not happen something beside it. */
+export function instantOf(field: string): number {
+	const told = Date.parse(`${field}Z`);
+	if (Number.isNaN(told)) return NaN;
+	const near = told - (wall(told) - told);
+	return told - (wall(near) - near);
 }
