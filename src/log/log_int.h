@@ -187,7 +187,7 @@ enum { SPARES_MAX = 16 };
 
 struct spare {
 	struct io_file *file;
-	uint64_t number, size;   /* of its name; bytes, all zero */
+	uint64_t number;         /* of its name */
 };
 
 /* Reads from segments through a window of bytes; any thread, no lock. */

@@ -100,19 +100,18 @@ static int fill(struct log *log, struct io_file *f, uint64_t size, struct err *e
 static int make(struct log *log, struct spare *s, struct err *err)
 {
 	struct buf path = BUF_INIT(1 << 16);
-	uint64_t tail;
+	uint64_t size = spare_size(log), tail;
 	struct err ignored = ERR_INIT;
 	int rc = -1;
 
-	s->size = spare_size(log);
 	path_of(log, s->number, &path);
-	if (!go_on(log, s->size, &tail)) {
+	if (!go_on(log, size, &tail)) {
 		err_set(err, ERR_NO_SPACE, "there is no room for the next segment's file");
 		goto out;
 	}
 	if (io_open(log->io, (const char *)path.ptr, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, &s->file, err))
 		goto out;
-	rc = fill(log, s->file, s->size, err);
+	rc = fill(log, s->file, size, err);
 	if (rc) {
 		io_close(s->file);
 		if (io_unlink(log->io, (const char *)path.ptr, &ignored))
@@ -191,7 +190,7 @@ bool spare_take(struct log *log, const char *name, struct io_file **ret, uint64_
 		return false;
 	}
 	*ret = s.file;
-	*ret_size = s.size;
+	*ret_size = spare_size(log);
 	lock_take(&log->lock);
 	log->stats.prepared_segments++;
 	lock_drop(&log->lock);

@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 
 from kafka_clients import Walmill, kcat
+from restworld import until
 
 
 class Console(Walmill):
@@ -116,23 +117,18 @@ def who_waits_and_goes_gives_his_place_back(w):
     kcat(w, "-P", "-t", "quiet", "-p", "0", text="a\n")
     cursor = w.get("/api/topics/quiet/messages", **{"from": "oldest"})["next"]
     path = "/api/topics/quiet/messages?" + urllib.parse.urlencode({"wait": 30000, "cursor": cursor})
+
     def threads():
         with open(f"/proc/{w.process.pid}/status", encoding="ascii") as f:
             return int(f.read().split("Threads:")[1].split()[0])
 
-    def until(true, seconds, what):
-        end = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < end, what
-            time.sleep(0.05)
-
     before, sockets = threads(), [socket.create_connection(("127.0.0.1", int(w.console)), timeout=20) for _ in range(100)]
     for s in sockets:
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{w.console}\r\n\r\n".encode())
-    until(lambda: threads() > before + 90, 20, "each has a thread that waits")    # one of before may have ended meanwhile
+    until(lambda: threads() > before + 90, "each has a thread that waits", 20)    # one of before may have ended meanwhile
     for s in sockets:
         s.close()
-    until(lambda: threads() < before + 20, 15, "they are waited for although they have gone")
+    until(lambda: threads() < before + 20, "those who have gone are not waited for", 15)
 
 
 def any_bytes_are_shown(w):

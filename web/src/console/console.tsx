@@ -1,10 +1,10 @@
 /* Entry of the console: the shell and home; the other rooms come with their script. */
 import { signal } from "@preact/signals";
-import { render, type ComponentType, type JSX } from "preact";
+import type { ComponentType, JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { earlyReady, forgetEarly } from "../lib/early.ts";
-import { afterPaint, painted } from "../lib/paint.ts";
+import { afterPaint } from "../lib/paint.ts";
 import { match, path } from "../lib/router.ts";
+import { start } from "../lib/start.ts";
 import { Skeleton } from "../ui/bits.tsx";
 import { Shell, type NavItem } from "../ui/shell.tsx";
 import { Home } from "./home.tsx";
@@ -32,11 +32,4 @@ function App(): JSX.Element {
 	);
 }
 
-const root = document.getElementById("app");
-void earlyReady.then(() => {
-	if (root) render(<App />, root);
-	afterPaint(() => {
-		painted.value = true;
-		setTimeout(forgetEarly);
-	});
-});
+void start(<App />);

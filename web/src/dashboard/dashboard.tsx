@@ -1,9 +1,8 @@
 /* Entry of the dashboard: shell and board; the map and the line of days come after the first paint. */
-import { render, type JSX } from "preact";
+import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
-import { earlyReady, forgetEarly } from "../lib/early.ts";
-import { afterPaint, painted } from "../lib/paint.ts";
 import { path } from "../lib/router.ts";
+import { start } from "../lib/start.ts";
 import { subscribe } from "../lib/stream.ts";
 import { Empty } from "../ui/bits.tsx";
 import { Shell } from "../ui/shell.tsx";
@@ -27,11 +26,4 @@ function App(): JSX.Element {
 	);
 }
 
-const root = document.getElementById("app");
-void earlyReady.then(() => {
-	if (root) render(<App />, root);
-	afterPaint(() => {
-		painted.value = true;
-		setTimeout(forgetEarly);
-	});
-});
+void start(<App />);
