@@ -159,6 +159,27 @@ async function speedTest(browser, name, url) {
 	});
 }
 
+/* What is not here yet has its place: a page whose answers come after its first rendering stays where it is, unless they are bad news. */
+const LATE_MS = 400;
+async function stillTests(browser, routes) {
+	await check(`${routes[0][0]}: nothing moves on any page when its answers come late`, async () => {
+		const bad = [];
+		for (const width of [400, 1280])
+			for (const [name, url] of routes.filter(([n, u]) => !/^(failed|not-found)/.test(n) && !u.includes("?"))) {
+				const context = await browser.context({ width, locale: width === 400 ? "fr-FR" : "en-GB" }),
+					page = await context.newPage();
+				await page.route("**/api/**", (r) => setTimeout(() => void r.continue().catch(() => undefined), LATE_MS));
+				await page.goto(url);
+				await settled(page);
+				await page.evaluate(paint);
+				const moved = await page.evaluate(shifts);
+				await context.close();
+				if (moved > 0.05) bad.push(`${name} at ${width}: moved by ${moved.toFixed(3)}`);
+			}
+		assert(!bad.length, bad.join("\n"));
+	});
+}
+
 async function preferenceTests(browser, url) {
 	await check("console: preferences: theme, language and zone are chosen, kept, and show at once", async () => {
 		const context = await browser.context({ locale: "en-GB" });
@@ -189,10 +210,12 @@ export async function pageTests(browser, instance, face) {
 	await speedTest(browser, face, url);
 	if (face === "console") await preferenceTests(browser, url);
 	if (face === "dashboard") {
+		await stillTests(browser, routes);
 		await widthTests(browser, routes);
 		return axeTests(browser, routes, dashboardDialogs(instance));
 	}
 	instance.group("readers", "sip.interventions");
+	await stillTests(browser, routes);
 	const mend = await instance.brokenThings();
 	await widthTests(browser, routes);
 	await axeTests(browser, routes, consoleDialogs(instance));

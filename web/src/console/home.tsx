@@ -25,14 +25,16 @@ function Hero({ health }: { health: Health | null }): JSX.Element {
 	const list = checks.value.length ? checks.value : (health?.checks ?? []);
 	const w = worst(list),
 		bad = list.filter((c) => c.status !== "ok");
-	const word = w === "ok" ? t().home.allWell : w === "degraded" ? t().home.degraded : t().home.failed;
+	/* not a word of how it is before it is known */
+	const word = !list.length ? t().home.title : { ok: t().home.allWell, degraded: t().home.degraded, failed: t().home.failed }[w];
+	const tone = list.length ? toneOf(w) : "unknown";
 	return (
-		<section class={`card hero tone-${toneOf(w)}`} aria-label={t().home.title}>
+		<section class={`card hero tone-${tone}`} aria-label={t().home.title}>
 			<div class="hero-state">
-				<Shape tone={toneOf(w)} size={28} />
+				<Shape tone={tone} size={28} />
 				<div>
 					<h1>{word}</h1>
-					<p>{bad.length ? bad.map((c) => c.name).join(", ") : health ? `walmill ${health.version}` : ""}</p>
+					<p>{bad.length ? bad.map((c) => c.name).join(", ") : health ? `walmill ${health.version}` : "…"}</p>
 				</div>
 			</div>
 			<div class="facts">

@@ -263,25 +263,27 @@ export function Browser({ topic, partitions }: { topic: string; partitions: numb
 					</div>
 				)
 			)}
-			<div class="pager">
-				<span>
-					{t().word.page} {num(cursors.length + 1)}
-				</span>
-				<span class="push toolbar">
-					<Button
-						icon="previous"
-						label={newest ? t().topic.newer : t().topic.older}
-						disabled={!cursors.length}
-						onClick={() => setCursors(cursors.slice(0, -1))}
-					/>
-					<Button
-						icon="next"
-						label={newest ? t().topic.older : t().topic.newer}
-						disabled={!next || !more}
-						onClick={() => next && setCursors([...cursors, next])}
-					/>
-				</span>
-			</div>
+			{page.data && (
+				<div class="pager">
+					<span>
+						{t().word.page} {num(cursors.length + 1)}
+					</span>
+					<span class="push toolbar">
+						<Button
+							icon="previous"
+							label={newest ? t().topic.newer : t().topic.older}
+							disabled={!cursors.length}
+							onClick={() => setCursors(cursors.slice(0, -1))}
+						/>
+						<Button
+							icon="next"
+							label={newest ? t().topic.older : t().topic.newer}
+							disabled={!next || !more}
+							onClick={() => next && setCursors([...cursors, next])}
+						/>
+					</span>
+				</div>
+			)}
 		</Card>
 	);
 }

@@ -117,6 +117,33 @@ const configColumns = (): Column<Config>[] => [
 	},
 ];
 
+/* What is not known yet has its place already. */
+function Facts({ x }: { x: Topic | TopicDetail | null }): JSX.Element {
+	const all = <V,>(of: (x: Topic | TopicDetail) => V): V | string => (x ? of(x) : "–");
+	return (
+		<Card>
+			<div class="facts">
+				<Fact name={t().topic.rate}>{all((y) => rate(y.eventsPerSecond))}</Fact>
+				<Fact name={t().topic.records}>{all((y) => num(y.records))}</Fact>
+				<Fact name={t().topic.size}>{all((y) => bytes(y.bytes))}</Fact>
+				<Fact name={t().topic.retention}>{all((y) => retention(y.retentionMs))}</Fact>
+				<Fact name={t().topic.cleanup}>{all((y) => y.cleanupPolicy)}</Fact>
+			</div>
+			<div class="facts readers">
+				<Fact name={t().topic.writer}>
+					<Links base="/connectors" names={x?.connector ? [x.connector] : []} />
+				</Fact>
+				<Fact name={t().nav.jobs}>
+					<Links base="/jobs" names={x?.jobs} />
+				</Fact>
+				<Fact name={t().nav.groups}>
+					<Links base="/groups" names={x?.groups} />
+				</Fact>
+			</div>
+		</Card>
+	);
+}
+
 export function TopicPage({ name }: { name: string }): JSX.Element {
 	useTopics("topics");
 	const live = rows.value.find((x) => x.name === name);
@@ -130,32 +157,7 @@ export function TopicPage({ name }: { name: string }): JSX.Element {
 				<Copy text={name} label={t().word.name} />
 			</Head>
 			{d.error && <ErrorBox error={d.error} retry={d.reload} stale={!!d.data} />}
-			{x && (
-				<Card>
-					<div class="facts">
-						<Fact name={t().topic.rate}>{rate(x.eventsPerSecond)}</Fact>
-						<Fact name={t().topic.records}>{num(x.records)}</Fact>
-						<Fact name={t().topic.size}>{bytes(x.bytes)}</Fact>
-						<Fact name={t().topic.retention}>{retention(x.retentionMs)}</Fact>
-						<Fact name={t().topic.cleanup}>{x.cleanupPolicy}</Fact>
-						{x.connector && (
-							<Fact name={t().topic.writer}>
-								<a href={`/connectors/${encodeURIComponent(x.connector)}`}>{x.connector}</a>
-							</Fact>
-						)}
-						{x.jobs.length > 0 && (
-							<Fact name={t().nav.jobs}>
-								<Links base="/jobs" names={x.jobs} />
-							</Fact>
-						)}
-						{x.groups.length > 0 && (
-							<Fact name={t().nav.groups}>
-								<Links base="/groups" names={x.groups} />
-							</Fact>
-						)}
-					</div>
-				</Card>
-			)}
+			{!(d.error && !x) && <Facts x={x} />}
 			<Tabs tabs={tabs} label={name} />
 			{tab === "messages" && <Browser topic={name} partitions={d.data?.partitions.length ?? 1} />}
 			{tab === "live" && <Tail topic={name} rate={live?.eventsPerSecond} />}

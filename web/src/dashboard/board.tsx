@@ -36,7 +36,7 @@ export function Board(): JSX.Element {
 		<div class="board">
 			<div class="bar">
 				<h1>{calendarDay(day.value)}</h1>
-				{nothing && <a href={`?date=${lastDay.value}`}>{t().kpi.latest(calendarDay(lastDay.value))}</a>}
+				<span class="latest">{nothing && <a href={`?date=${lastDay.value}`}>{t().kpi.latest(calendarDay(lastDay.value))}</a>}</span>
 				<DateChoice />
 			</div>
 			<Kpis />

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { addDays, duration, num, percent, shortDay } from "../lib/format.ts";
-import { Skeleton, STATUSES } from "../ui/bits.tsx";
+import { STATUSES } from "../ui/bits.tsx";
 import { Shape, type Tone } from "../ui/icons.tsx";
 import { Sparkline } from "../ui/svg.tsx";
 import { before, chosen, dailyReady, day, fortnight } from "./data.ts";
@@ -55,26 +55,19 @@ function Kpi(p: CardProps): JSX.Element {
 const minus = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : a - b);
 
 export function Kpis(): JSX.Element {
-	if (!dailyReady.value)
-		return (
-			<div class="kpis">
-				{Array.from({ length: 7 }, (_, i) => (
-					<div key={i} class="card kpi">
-						<Skeleton height={92} />
-					</div>
-				))}
-			</div>
-		);
-	const c = chosen.value,
+	const ready = dailyReady.value,
+		c = chosen.value,
 		b = before.value,
-		f = fortnight.value;
+		f = ready ? fortnight.value : [];
+	const count = (n: number) => (ready ? num(n) : "–"),
+		more = (n: number) => (ready ? n : null);
 	return (
-		<div class="kpis">
+		<div class="kpis" aria-busy={!ready}>
 			<Kpi
 				id="total"
 				name={t().kpi.total}
-				value={num(c.total)}
-				difference={c.total - b.total}
+				value={count(c.total)}
+				difference={more(c.total - b.total)}
 				show={(n) => num(n)}
 				line={f.map((x) => x.total)}
 			/>
@@ -84,8 +77,8 @@ export function Kpis(): JSX.Element {
 					id={s}
 					name={t().status[s]}
 					tone={s}
-					value={num(c.counts[s])}
-					difference={c.counts[s] - b.counts[s]}
+					value={count(c.counts[s])}
+					difference={more(c.counts[s] - b.counts[s])}
 					show={(n) => num(n)}
 					line={f.map((x) => x.counts[s])}
 				/>

@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { t } from "../i18n/index.ts";
 import { duration } from "../lib/format.ts";
-import { heardAt, link, paused, retryAt, rowsOf, setPaused } from "../lib/stream.ts";
+import { heardAt, link, paused, retryAt, rowsOf, setPaused, topic } from "../lib/stream.ts";
 import { Button, now } from "./bits.tsx";
 import { Shape, type Tone } from "./icons.tsx";
 
@@ -67,7 +67,8 @@ export function LiveBadge(): JSX.Element {
 
 export function FreshnessBadge(): JSX.Element | null {
 	const f = worst.value;
-	if (!f) return null;
+	/* its place is kept until it is known that there is no job */
+	if (!f) return topic("freshness").value.ready ? null : <span class="fresh">–</span>;
 	const failed = f.state === "FAILED";
 	const bad = failed ? "fail" : f.state !== "RUNNING" || (f.lagMs ?? 0) > 5000 ? "warn" : "ok";
 	const text = failed ? t().state.FAILED : f.lagMs === null ? "–" : t().live.behind(duration(f.lagMs / 1000));
