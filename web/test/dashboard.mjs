@@ -15,9 +15,11 @@ export async function ready(page) {
 	await page.locator("#list tbody tr").first().waitFor();
 }
 
+const viewOf = async (page) => (await attr(page, "data-view")).split("/").map(Number);
+
 /* where a place is on the page, by the view that the map tells */
 async function pointOf(page, lat, lng) {
-	const [zoom, clat, clng] = (await attr(page, "data-view")).split("/").map(Number);
+	const [zoom, clat, clng] = await viewOf(page);
 	const scale = 256 * 2 ** zoom;
 	const px = (la, ln) => {
 		const s = Math.sin((la * Math.PI) / 180);
@@ -27,6 +29,17 @@ async function pointOf(page, lat, lng) {
 	const a = px(lat, lng),
 		c = px(clat, clng);
 	return [box.x + box.width / 2 + a[0] - c[0], box.y + box.height / 2 + a[1] - c[1]];
+}
+
+async function pan(page, dx, dy) {
+	await ready(page);
+	await page.locator(".map").scrollIntoViewIfNeeded();
+	const box = await page.locator(".map").boundingBox();
+	await page.mouse.move(box.x + 300, box.y + 200);
+	await page.mouse.down();
+	await page.mouse.move(box.x + 300 + dx, box.y + 200 + dy, { steps: 4 });
+	await page.mouse.up();
+	await until(() => page.url().includes("map="), "the view is in the URL");
 }
 
 export async function dashboardTests(browser, instance) {
@@ -50,12 +63,7 @@ export async function dashboardTests(browser, instance) {
 	});
 
 	await check("dashboard: a marker appears, moves and vanishes; the viewer's pan stays", async () => {
-		const box = await page.locator(".map").boundingBox();
-		await page.mouse.move(box.x + 300, box.y + 200);
-		await page.mouse.down();
-		await page.mouse.move(box.x + 240, box.y + 170, { steps: 4 });
-		await page.mouse.up();
-		await until(async () => page.url().includes("map="), "the view is in the URL");
+		await pan(page, -60, -30);
 		let view = "";
 		await until(async () => {
 			const last = view;
@@ -135,12 +143,16 @@ export async function dashboardTests(browser, instance) {
 		await until(() => page.url().includes("sort=reference"), "sort in the URL");
 		await page.getByRole("button", { name: "Next", exact: true }).click();
 		await until(() => page.url().includes("page=2"), "page in the URL");
+		await pan(page, 130, 90);
 		const other = await context.newPage();
 		await other.goto(page.url());
 		await ready(other);
 		assert((await other.getByLabel("Status", { exact: true }).inputValue()) === "COMPLETED", "the filter is restored");
 		assert((await other.locator(".pager [data-total]").textContent()).startsWith("11–"), "the page is restored");
-		assert((await attr(other, "data-view")) === (await attr(page, "data-view")), "the map's view is restored");
+		const [zoom, lat, lng] = await viewOf(page),
+			[z, la, ln] = await viewOf(other),
+			pixel = 360 / (256 * 2 ** zoom);
+		assert(z === zoom && Math.abs(la - lat) <= pixel && Math.abs(ln - lng) <= pixel, `the map's view is restored: ${z}/${la}/${ln}`);
 		await other.close();
 		await page.goBack();
 		await until(async () => (await page.locator(".pager [data-total]").textContent()).startsWith("1–"), "back to the first page");
@@ -161,6 +173,28 @@ export async function dashboardTests(browser, instance) {
 		await page.getByRole("button", { name: "Resume updates" }).click();
 		await until(async () => number(await kpi(page, "total")) === total + 1, "it catches up");
 		await sql("DELETE FROM public.interventions WHERE reference = 'WEB-4'");
+	});
+
+	await check("api-docs: an operation is found, sent, and its answer shown; the stream is followed", async () => {
+		const docs = await context.newPage();
+		await docs.goto(`${instance.dashboardUrl}/api/docs`);
+		await docs.getByRole("searchbox", { name: "Find" }).fill("get interventions");
+		const op = docs.locator("details", { has: docs.locator("summary .path", { hasText: /^\/api\/interventions$/ }) }).first();
+		await op.locator("summary").click();
+		await op.getByRole("textbox", { name: "size" }).fill("3");
+		await op.getByRole("button", { name: "Send" }).click();
+		await op.locator(".status.good").waitFor();
+		const page3 = JSON.parse(await op.getByRole("group", { name: "Answer" }).textContent());
+		assert(page3.size === 3 && page3.content.length === 3, `three rows: ${page3.content.length}`);
+		await op.getByRole("textbox", { name: "size" }).fill("no number");
+		await op.getByRole("button", { name: "Send" }).click();
+		await op.locator(".status.bad", { hasText: "400" }).waitFor();
+		await docs.getByRole("searchbox", { name: "Find" }).fill("/api/stream");
+		const stream = docs.locator("details:visible").first();
+		await stream.locator("summary").click();
+		await stream.getByRole("button", { name: "Open" }).click();
+		await stream.getByRole("group", { name: "Answer" }).filter({ hasText: "snapshot" }).waitFor();
+		await docs.close();
 	});
 
 	await check("dashboard: charts are read with the arrow keys and have a table", async () => {

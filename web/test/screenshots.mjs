@@ -51,6 +51,14 @@ try {
 			await wait(1500);
 			await shot("dashboard", true);
 		}
+		if (only.test("api-docs")) {
+			await page.goto(`${instance.dashboardUrl}/api/docs#op-listInterventions`);
+			await settled(page);
+			await page.locator("details[open]").getByRole("button", { name: "Send" }).click();
+			await page.locator("details[open] .status.good").waitFor();
+			await page.evaluate(() => scrollTo(0, 0));
+			await shot("api-docs", false);
+		}
 		await page.setViewportSize({ width: 1280, height: 860 });
 		for (const [name, at, then] of CONSOLE.filter(([name]) => only.test(name))) {
 			await page.goto(instance.consoleUrl + at);

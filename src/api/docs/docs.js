@@ -229,7 +229,7 @@ function show(api) {
 			list.push(operation(api, path, method, op));
 		}
 	document.getElementById("version").textContent = `walmill ${api.info.version}`;
-	document.getElementById("main").replaceChildren(
+	main.replaceChildren(
 		...[...groups].map(([tag, list]) => section(tag, list)),
 		section("Schemas", Object.entries(api.components.schemas).map(([name, s]) => schemaDetails(name, s))));
 	document.getElementById("find").addEventListener("input", (e) => find(e.target.value));
@@ -240,10 +240,9 @@ function show(api) {
 	}
 }
 
+const main = document.getElementById("main");
 fetch("/api/openapi.json")
 	.then((r) => (r.ok ? r.json() : Promise.reject(new Error(`status ${r.status}`))))
 	.then(show)
-	.catch((e) => {
-		const main = document.getElementById("main");
-		main.textContent = `The description could not be read (${e.message}). Load the page again.`;
-	});
+	.catch((e) => (main.textContent = `The description could not be read (${e.message}). Load the page again.`))
+	.finally(() => main.removeAttribute("aria-busy"));

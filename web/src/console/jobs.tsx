@@ -100,10 +100,9 @@ function Verbs({ j }: { j: Job }): JSX.Element {
 	return (
 		<>
 			{pending && <State state="pending" />}
-			{j.state === "FAILED" && (
+			{j.state === "FAILED" ? (
 				<Act icon="restart" label={w.restart} pending={pending} onClick={go(w.restart, "resume", ["RUNNING"])} />
-			)}
-			{j.state === "PAUSED" ? (
+			) : j.state === "PAUSED" ? (
 				<Act icon="play" label={w.resume} pending={pending} onClick={go(w.resume, "resume", ["RUNNING"])} />
 			) : (
 				<Act icon="pause" label={w.pause} pending={pending} onClick={go(w.pause, "pause", ["PAUSED"])} />
