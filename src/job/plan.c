@@ -100,6 +100,34 @@ out:
 	return rc;
 }
 
+static int open_sink(struct job *j, struct err *err)
+{
+	return j->sink ? 0 : sink_open(&j->env->target, j->name, j->plan, j->interrupt_fd, &j->sink, err);
+}
+
+/*
+ * A job that names no connector stays with the one that it has followed, also when others capture the same tables by now: what was right
+ * yesterday needs no choice today.
+ */
+static int choose_connector(struct job *j, const char *want, struct err *err)
+{
+	struct err again = ERR_INIT;
+	char last[256];
+
+	if (find_connector(j, want, err) == 0)
+		return 0;
+	if (want || err->code != ERR_INVALID)
+		return -1;
+	if (open_sink(j, &again) || sink_last_connector(j->sink, last, &again)) {
+		*err = again;
+		return -1;
+	}
+	if (!*last || find_connector(j, last, &again))
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
 static void make_tables(struct job *j)
 {
 	uint32_t i, k, widest = 1;
@@ -154,10 +182,10 @@ int job_make_plan(struct job *j, struct err *err)
 	if (sql_split(view_of(j->text, j->text_len), &a, &parts, &n, err))
 		goto out;
 	want = option(parts, n, "connector");
-	if (plan_on(j, want, err) || check_options(j->plan, err) || find_connector(j, want, err))
+	if (plan_on(j, want, err) || check_options(j->plan, err) || choose_connector(j, want, err))
 		goto out;
 	make_tables(j);
-	if (sink_open(&j->env->target, j->name, j->plan, j->interrupt_fd, &j->sink, err))
+	if (open_sink(j, err))
 		goto out;
 	if (flow_new(j->plan, j->env->zones, sink_keys(j->sink), j->env->memory_max, &j->flow, err))
 		goto out;

@@ -117,6 +117,18 @@ static int read_position(struct sink *s, struct sink_position *ret, struct err *
 	return 0;
 }
 
+int sink_last_connector(struct sink *s, char ret[256], struct err *err)
+{
+	const char *param = s->name;
+	struct pg_result *r;
+
+	if (pg_query(s->conn, "SELECT connector FROM walmill.job_position WHERE job = $1", 1, &param, &r, err))
+		return -1;
+	snprintf(ret, 256, "%s", pg_rows(r) == 1 ? pg_text(r, 0, 0) : "");
+	pg_result_free(r);
+	return 0;
+}
+
 int sink_connect(struct sink *s, struct sink_position *ret, struct err *err)
 {
 	const char *param = s->name;

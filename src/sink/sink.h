@@ -33,6 +33,10 @@ int sink_open(const struct pg_params *target, const char *job_name, const struct
 	struct err *err) WM_MUST_USE;
 void sink_close(struct sink *s);
 
+/* The connector that the target's tables came from at the last write, as a copy; empty when there was none. Takes nothing: for a choice that
+ * comes before sink_connect. */
+int sink_last_connector(struct sink *s, char ret[256], struct err *err) WM_MUST_USE;
+
 /* The key of each statement's target as columns of its result rows. */
 const struct flow_key *sink_keys(const struct sink *s);
 

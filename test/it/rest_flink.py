@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -230,6 +231,24 @@ def connectors(program):
         until(lambda: x.get(f"/jobs/{job}/status")["status"] == "FAILED", "refused")
         why = x.get(f"/jobs/{job}/exceptions")["root-exception"]
         assert 'table "public.users" is not captured by connector "flink"' in why and 'Connector "users" captures it' in why, why
+        # one that runs stays with its connector when another captures the same table; one that comes now has to choose
+        x.sql("CREATE TABLE counted (n bigint NOT NULL)")
+        job = x.submit("counted", "INSERT INTO public.counted (n) SELECT count(*) FROM public.users;")
+        config.update({"topic.prefix": "v", "slot.name": "again", "publication.name": "again"})
+        status, _, text = x.w.call("connect", "POST", "/connectors", {"name": "again", "config": config})
+        assert status == 201, text
+        until(lambda: x.w.step("again") == "streaming", "the second connector streams")
+        x.w.stop(signal.SIGKILL)
+        x.w.start()
+        before = int(x.sql("SELECT n FROM counted"))
+        x.sql("INSERT INTO users (id, full_name, email, role) VALUES (900001, 'One', 'one@example.org', 'TECH')")
+        until(lambda: int(x.sql("SELECT n FROM counted")) == before + 1, "the job goes on after a restart")
+        assert x.get(f"/jobs/{job}/status")["status"] == "RUNNING"
+        x.sql("CREATE TABLE late (n bigint NOT NULL)")
+        query = query.replace("public.named (id, n)", "public.late (n)").split("SELECT")[0] + "SELECT count(*) FROM users;"
+        late = json.loads(x.w.call("jobs", "POST", "/jobs?name=late", query.encode(), "application/sql")[2])["jobid"]
+        until(lambda: x.get(f"/jobs/{late}/status")["status"] == "FAILED", "has to choose")
+        assert "is captured by 2 connectors" in x.get(f"/jobs/{late}/exceptions")["root-exception"]
     finally:
         x.close()
 
