@@ -33,8 +33,8 @@ int sink_open(const struct pg_params *target, const char *job_name, const struct
 	struct err *err) WM_MUST_USE;
 void sink_close(struct sink *s);
 
-/* The connector that the target's tables came from at the last write, as a copy; empty when there was none. Takes nothing: for a choice that
- * comes before sink_connect. */
+/* The connector that the target's tables came from at the last write; empty when there was none. For a choice that comes before
+ * sink_connect: nothing is taken. */
 int sink_last_connector(struct sink *s, char ret[256], struct err *err) WM_MUST_USE;
 
 /* The key of each statement's target as columns of its result rows. */
