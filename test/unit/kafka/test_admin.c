@@ -201,6 +201,96 @@ static void a_members_host_is_written_as_java_does(void **state)
 	client_close(&c);
 }
 
+/* ---- topics ---- */
+
+static struct create_topics_response_topic create(struct client *c, const char *name, int32_t partitions, int16_t replication,
+	const struct create_topics_request_topic *more, bool validate_only)
+{
+	struct create_topics_request_topic t = more ? *more : (struct create_topics_request_topic){0};
+	struct create_topics_request req = {.topics = &t, .n_topics = 1, .timeout_ms = 10000, .validate_only = validate_only};
+	struct create_topics_response *out;
+
+	t.name = view_str(name);
+	t.partitions = partitions;
+	t.replication_factor = replication;
+	out = client_call(c, KAFKA_CREATE_TOPICS, 7, &req);
+	assert_int_equal(out->n_topics, 1);
+	return out->topics[0];
+}
+
+static bool exists(struct client *c, const char *name)
+{
+	struct metadata_request_topic t = {.name = view_str(name)};
+	struct metadata_request req = {.topics = &t, .n_topics = 1};
+
+	return ((struct metadata_response *)client_call(c, KAFKA_METADATA, 12, &req))->topics[0].error == 0;
+}
+
+static void copies_that_there_cannot_be_are_refused(void **state)
+{
+	static const char text[] = "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because "
+				   "only 1 broker(s) are registered.";
+	static const struct {
+		int32_t partitions;
+		int16_t replication, error;
+	} cases[] = {{3, 2, KE_INVALID_REPLICATION_FACTOR}, {3, 3, KE_INVALID_REPLICATION_FACTOR}, {-1, 3, KE_INVALID_REPLICATION_FACTOR},
+		{3, INT16_MAX, KE_INVALID_REPLICATION_FACTOR}, {3, 0, KE_INVALID_REPLICATION_FACTOR}, {0, 0, KE_INVALID_REPLICATION_FACTOR},
+		{3, -2, KE_INVALID_REPLICATION_FACTOR}, {0, 3, KE_INVALID_PARTITIONS}, {-5, 1, KE_INVALID_PARTITIONS}};
+	struct create_topics_request_topic_config config = {view_str("retention.mss"), view_str("1")};
+	struct create_topics_request_topic with_config = {.configs = &config, .n_configs = 1};
+	struct create_topics_response_topic out;
+	struct client c;
+	unsigned i;
+
+	client_open(&c, broker.port);
+	for (i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		out = create(&c, "t", cases[i / 2].partitions, cases[i / 2].replication, NULL, i % 2);
+		assert_int_equal(out.error, cases[i / 2].error);
+		assert_int_equal(out.partitions, -1);
+		assert_int_equal(out.replication_factor, -1);
+		if (cases[i / 2].error == KE_INVALID_REPLICATION_FACTOR && cases[i / 2].replication == 3)
+			assert_true(view_is(out.error_message, text));
+	}
+	/* a bad configuration is what is said first */
+	assert_int_equal(create(&c, "t", 3, 3, &with_config, false).error, KE_INVALID_CONFIG);
+	assert_false(exists(&c, "t"));
+	out = create(&c, "t", -1, -1, NULL, true);
+	assert_int_equal(out.error, 0);
+	assert_int_equal(out.partitions, 1);
+	assert_int_equal(out.replication_factor, 1);
+	assert_false(exists(&c, "t"));
+	assert_int_equal(create(&c, "t", 3, -1, NULL, false).error, 0);
+	assert_true(exists(&c, "t"));
+	client_close(&c);
+}
+
+static void partitions_are_assigned_to_this_node_alone(void **state)
+{
+	int32_t brokers[] = {1, 2};
+	struct create_topics_request_topic_assignment a[] = {{1, brokers, 1}, {0, brokers, 2}};
+	struct create_topics_request_topic with = {.assignments = a, .n_assignments = 2};
+	struct create_partitions_request_topic_assignment more = {brokers, 2};
+	struct create_partitions_request_topic grown = {view_str("t"), 3, &more, 1};
+	struct create_partitions_request req = {&grown, 1, 1000, false};
+	struct create_topics_response_topic out;
+	struct client c;
+
+	client_open(&c, broker.port);
+	assert_int_equal(create(&c, "t", -1, -1, &with, false).error, KE_INVALID_REPLICA_ASSIGNMENT);
+	a[1].n_brokers = 0;
+	assert_int_equal(create(&c, "t", -1, -1, &with, false).error, KE_INVALID_REPLICA_ASSIGNMENT);
+	a[1].n_brokers = 1;
+	assert_int_equal(create(&c, "t", 2, -1, &with, false).error, KE_INVALID_REQUEST);
+	out = create(&c, "t", -1, -1, &with, false);
+	assert_int_equal(out.error, 0);
+	assert_int_equal(out.partitions, 2);
+	assert_int_equal(((struct create_partitions_response *)client_call(&c, KAFKA_CREATE_PARTITIONS, 3, &req))->results[0].error,
+		KE_INVALID_REPLICA_ASSIGNMENT);
+	more.n_brokers = 1;
+	assert_int_equal(((struct create_partitions_response *)client_call(&c, KAFKA_CREATE_PARTITIONS, 3, &req))->results[0].error, 0);
+	client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -210,6 +300,8 @@ int main(void)
 		TEST(groups_of_other_protocols_keep_their_offsets),
 		TEST(all_offsets_of_a_group_name_each_topic_once),
 		TEST(a_members_host_is_written_as_java_does),
+		TEST(copies_that_there_cannot_be_are_refused),
+		TEST(partitions_are_assigned_to_this_node_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
