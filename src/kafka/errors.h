@@ -55,9 +55,12 @@ enum kafka_error {
 	KE_MEMBER_ID_REQUIRED = 79,
 	KE_GROUP_MAX_SIZE_REACHED = 81,
 	KE_FENCED_INSTANCE_ID = 82,
+	KE_ELECTION_NOT_NEEDED = 84,
 	KE_GROUP_SUBSCRIBED_TO_TOPIC = 86,
 	KE_INVALID_RECORD = 87,
+	KE_RESOURCE_NOT_FOUND = 91,
 	KE_UNKNOWN_TOPIC_ID = 100,
+	KE_TRANSACTIONAL_ID_NOT_FOUND = 105,
 };
 
 /* What a client is told when the log refuses: retriable codes for what may pass, KE_UNKNOWN for what should not happen. */

@@ -398,19 +398,3 @@ void serve_describe_log_dirs(struct request *rq)
 	d.to->usable_bytes = (int64_t)s.free_bytes;
 	log_topic_list(rq->k->log, add_dir_topic, &d);
 }
-
-/* ---- what there is nothing of ---- */
-
-void serve_list_partition_reassignments(struct request *rq)
-{
-	request_answer(rq); /* one node: none is ever under way */
-}
-
-void serve_describe_acls(struct request *rq)
-{
-	struct describe_acls_response *out = rq->out;
-
-	out->error = KE_SECURITY_DISABLED;
-	out->error_message = view_str("there is no authorization");
-	request_answer(rq);
-}

@@ -59,7 +59,7 @@ static void leave(struct client *c, const char *group, struct view member)
 
 static void commit(struct client *c, const char *group, const char *topic, int32_t partition)
 {
-	struct offset_commit_request_topic_partition p = {partition, 7, 0, view_of("", 0)};
+	struct offset_commit_request_topic_partition p = {.index = partition, .offset = 7, .metadata = view_of("", 0)};
 	struct offset_commit_request_topic t = {view_str(topic), &p, 1};
 	struct offset_commit_request req = {.group_id = view_str(group), .generation_id = -1, .member_id = view_of("", 0), .topics = &t,
 		.n_topics = 1};
@@ -291,6 +291,281 @@ static void partitions_are_assigned_to_this_node_alone(void **state)
 	client_close(&c);
 }
 
+/* ---- what there is nothing of ---- */
+
+static void rules_are_refused_and_none_are_told(void **state)
+{
+	struct create_acls_request_creation a[2] = {{2, view_str("t"), 3, view_str("User:x"), view_str("*"), 3, 3}};
+	struct create_acls_request creations = {a, 2};
+	struct delete_acls_request_filter f = {1, VIEW_NULL, 1, VIEW_NULL, VIEW_NULL, 1, 1};
+	struct delete_acls_request filters = {&f, 1};
+	struct describe_acls_request all = {1, VIEW_NULL, 1, VIEW_NULL, VIEW_NULL, 1, 1};
+	struct create_acls_response *created;
+	struct delete_acls_response *deleted;
+	struct client c;
+	int16_t v;
+
+	a[1] = a[0];
+	client_open(&c, broker.port);
+	for (v = 0; v <= 3; v++) {
+		created = client_call(&c, KAFKA_CREATE_ACLS, v, &creations);
+		assert_int_equal(created->n_results, 2);
+		assert_int_equal(created->results[1].error, KE_SECURITY_DISABLED);
+		deleted = client_call(&c, KAFKA_DELETE_ACLS, v, &filters);
+		assert_int_equal(deleted->n_results, 1);
+		assert_int_equal(deleted->results[0].error, KE_SECURITY_DISABLED);
+		assert_int_equal(((struct describe_acls_response *)client_call(&c, KAFKA_DESCRIBE_ACLS, v, &all))->error, KE_SECURITY_DISABLED);
+	}
+	client_close(&c);
+}
+
+static void quotas_and_credentials_are_none(void **state)
+{
+	struct describe_client_quotas_request_component component = {view_str("user"), 2, VIEW_NULL};
+	struct describe_client_quotas_request quotas = {&component, 1, true};
+	struct describe_user_scram_credentials_request_user users[] = {{view_str("a")}, {view_str("b")}};
+	struct describe_user_scram_credentials_request credentials = {users, 2};
+	struct describe_user_scram_credentials_response *out;
+	struct describe_client_quotas_response *q;
+	struct client c;
+	int16_t v;
+
+	client_open(&c, broker.port);
+	for (v = 0; v <= 1; v++) {
+		q = client_call(&c, KAFKA_DESCRIBE_CLIENT_QUOTAS, v, &quotas);
+		assert_int_equal(q->error, 0);
+		assert_int_equal(q->n_entries, 0);
+	}
+	out = client_call(&c, KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &credentials);
+	assert_int_equal(out->error, 0);
+	assert_int_equal(out->n_results, 2);
+	assert_true(view_is(out->results[1].user, "b"));
+	assert_int_equal(out->results[1].error, KE_RESOURCE_NOT_FOUND);
+	credentials.n_users = -1;
+	out = client_call(&c, KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, 0, &credentials);
+	assert_int_equal(out->error, 0);
+	assert_int_equal(out->n_results, 0);
+	client_close(&c);
+}
+
+static void transactions_are_none(void **state)
+{
+	struct view states[] = {view_str("Ongoing"), view_str("ongoing"), view_str("PrepareEpochFence"), view_str("")};
+	struct view ids[] = {view_str("tx"), view_str("")};
+	struct list_transactions_request list = {.states = states, .n_states = 4, .duration_ms = -1};
+	struct describe_transactions_request describe = {ids, 2};
+	struct describe_transactions_response *described;
+	struct list_transactions_response *listed;
+	struct client c;
+	int16_t v;
+
+	client_open(&c, broker.port);
+	for (v = 0; v <= 1; v++) {
+		listed = client_call(&c, KAFKA_LIST_TRANSACTIONS, v, &list);
+		assert_int_equal(listed->error, 0);
+		assert_int_equal(listed->n_transactions, 0);
+		assert_int_equal(listed->n_unknown_states, 2);
+		assert_true(view_is(listed->unknown_states[0], "ongoing") && view_is(listed->unknown_states[1], ""));
+	}
+	described = client_call(&c, KAFKA_DESCRIBE_TRANSACTIONS, 0, &describe);
+	assert_int_equal(described->n_transactions, 2);
+	assert_int_equal(described->transactions[0].error, KE_TRANSACTIONAL_ID_NOT_FOUND);
+	assert_true(view_is(described->transactions[0].transactional_id, "tx"));
+	assert_int_equal(described->transactions[1].error, KE_INVALID_REQUEST);
+	client_close(&c);
+}
+
+static void leaders_need_no_election(void **state)
+{
+	int32_t parts[] = {0, 5};
+	struct elect_leaders_request_topic t[] = {{view_str("t"), parts, 2}, {view_str("nowhere"), parts, 1}};
+	struct elect_leaders_request req = {.topics = t, .n_topics = 2, .timeout_ms = 1000};
+	struct elect_leaders_response *out;
+	struct client c;
+	int16_t v;
+	int8_t type;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	for (v = 0; v <= 2; v++)
+		for (type = 0; type <= (v == 0 ? 0 : 1); type++) {
+			req.election_type = type;
+			out = client_call(&c, KAFKA_ELECT_LEADERS, v, &req);
+			assert_int_equal(out->error, 0);
+			assert_int_equal(out->n_topics, 2);
+			assert_int_equal(out->topics[0].partitions[0].error, KE_ELECTION_NOT_NEEDED);
+			assert_int_equal(out->topics[0].partitions[1].index, 5);
+			assert_int_equal(out->topics[0].partitions[1].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+			assert_int_equal(out->topics[1].partitions[0].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+		}
+	req.election_type = 2;
+	out = client_call(&c, KAFKA_ELECT_LEADERS, 2, &req);
+	assert_int_equal(out->error, KE_INVALID_REQUEST);
+	assert_int_equal(out->topics[0].partitions[0].error, KE_INVALID_REQUEST);
+	req = (struct elect_leaders_request){.n_topics = -1, .timeout_ms = 1000};
+	out = client_call(&c, KAFKA_ELECT_LEADERS, 2, &req);
+	assert_int_equal(out->error, 0);
+	assert_int_equal(out->n_topics, 0);
+	client_close(&c);
+}
+
+static void producers_are_told_once(void **state)
+{
+	int32_t parts[] = {0, 3, 0};
+	struct describe_producers_request_topic t[] = {{view_str("t"), parts, 3}, {view_str("u"), parts, 1}, {view_str("nowhere"), parts, 1}};
+	struct describe_producers_request req = {t, 3};
+	struct describe_producers_response_topic_partition *p;
+	struct describe_producers_response *out;
+	struct buf b = BUF_INIT(1 << 20);
+	struct client c;
+	int i;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	client_make_topic(&c, "u");
+	out = client_call(&c, KAFKA_DESCRIBE_PRODUCERS, 0, &req);
+	assert_int_equal(out->topics[0].partitions[2].error, 0);
+	assert_int_equal(out->topics[0].partitions[2].n_producers, 0);
+	for (i = 0; i < 3; i++) {
+		client_batch(&b, 5, 0, 70 - i, (int16_t)(i + 1), 10);
+		assert_int_equal(client_produce(&c, 9, "t", 0, buf_view(&b), -1).error, 0);
+	}
+	client_batch(&b, 5, 0, 9, 0, 0);
+	assert_int_equal(client_produce(&c, 9, "u", 0, buf_view(&b), -1).error, 0);
+	out = client_call(&c, KAFKA_DESCRIBE_PRODUCERS, 0, &req);
+	p = out->topics[0].partitions;
+	assert_int_equal(p[0].error, 0);
+	assert_int_equal(p[0].n_producers, 3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(p[0].producers[i].producer_id, 68 + i);
+		assert_int_equal(p[0].producers[i].producer_epoch, 3 - i);
+		assert_int_equal(p[0].producers[i].last_sequence, 14);
+		assert_true(p[0].producers[i].last_time_ms > 1700000000000);
+		assert_int_equal(p[0].producers[i].coordinator_epoch, -1);
+		assert_int_equal(p[0].producers[i].txn_start_offset, -1);
+	}
+	assert_int_equal(p[1].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	/* named again: more than there are is not told */
+	assert_int_equal(p[2].error, KE_INVALID_REQUEST);
+	assert_int_equal(out->topics[1].partitions[0].n_producers, 1);
+	assert_int_equal(out->topics[1].partitions[0].producers[0].producer_id, 9);
+	assert_int_equal(out->topics[2].partitions[0].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	buf_release(&b);
+	client_close(&c);
+}
+
+/* ---- old versions ---- */
+
+static void first_versions_make_and_delete_topics(void **state)
+{
+	struct create_topics_request_topic_config config = {view_str("retention.ms"), view_str("99999")};
+	struct create_topics_request_topic t = {.name = view_str("t"), .partitions = 2, .replication_factor = 1, .configs = &config,
+		.n_configs = 1};
+	struct create_topics_request req = {.topics = &t, .n_topics = 1, .timeout_ms = 10000};
+	struct view names[] = {view_str("t"), view_str("nowhere")};
+	struct delete_topics_request del = {.names = names, .n_names = 2, .timeout_ms = 10000};
+	struct create_topics_response *out;
+	struct delete_topics_response *gone;
+	struct client c;
+	int16_t v;
+
+	client_open(&c, broker.port);
+	for (v = 0; v <= 1; v++) {
+		req.validate_only = v == 1;
+		if (v == 1) {
+			assert_int_equal(((struct create_topics_response *)client_call(&c, KAFKA_CREATE_TOPICS, v, &req))->topics[0].error, 0);
+			assert_false(exists(&c, "t"));
+			req.validate_only = false;
+		}
+		out = client_call(&c, KAFKA_CREATE_TOPICS, v, &req);
+		assert_int_equal(out->topics[0].error, 0);
+		assert_true(exists(&c, "t"));
+		out = client_call(&c, KAFKA_CREATE_TOPICS, v, &req);
+		assert_int_equal(out->topics[0].error, KE_TOPIC_ALREADY_EXISTS);
+		assert_int_equal(out->topics[0].error_message.ptr != NULL, v == 1);
+		gone = client_call(&c, KAFKA_DELETE_TOPICS, v, &del);
+		assert_int_equal(gone->n_topics, 2);
+		assert_int_equal(gone->topics[0].error, 0);
+		assert_int_equal(gone->topics[1].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+		assert_false(exists(&c, "t"));
+	}
+	client_close(&c);
+}
+
+static struct list_offsets_response_topic_partition list(struct client *c, int16_t version, int64_t time, int32_t most)
+{
+	struct list_offsets_request_topic_partition p = {.index = 0, .current_leader_epoch = -1, .timestamp = time, .max_offsets = most};
+	struct list_offsets_request_topic t = {view_str("t"), &p, 1};
+	struct list_offsets_request req = {.replica_id = -1, .topics = &t, .n_topics = 1};
+
+	return ((struct list_offsets_response *)client_call(c, KAFKA_LIST_OFFSETS, version, &req))->topics[0].partitions[0];
+}
+
+static void first_versions_list_offsets_before_a_time(void **state)
+{
+	static const struct {
+		int64_t time;
+		int32_t most, n;
+		int64_t offsets[2];
+	} cases[] = {{-1, 1, 1, {3}}, {-1, 0, 0, {0}}, {-1, -7, 0, {0}}, {-1, 2, 2, {3, 0}}, {-1, INT32_MAX, 2, {3, 0}}, {-2, 5, 1, {0}},
+		{-2, 0, 0, {0}}, {0, 5, 0, {0}}, {1700000000000, 5, 0, {0}}, {1700000000001, 5, 2, {1, 0}}, {1700000000002, 1, 1, {2}},
+		{1700000000003, 5, 2, {3, 0}}, {INT64_MAX, 1, 1, {3}}};
+	struct list_offsets_response_topic_partition p;
+	struct buf b = BUF_INIT(1 << 20);
+	struct client c;
+	unsigned i;
+	int j;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	p = list(&c, 0, -1, 5);
+	assert_int_equal(p.n_offsets, 1);
+	assert_int_equal(p.offsets[0], 0);
+	client_batch(&b, 3, 0, -1, 0, 0);
+	assert_int_equal(client_produce(&c, 9, "t", 0, buf_view(&b), -1).error, 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		p = list(&c, 0, cases[i].time, cases[i].most);
+		assert_int_equal(p.error, 0);
+		assert_int_equal(p.n_offsets, cases[i].n);
+		for (j = 0; j < p.n_offsets; j++)
+			assert_int_equal(p.offsets[j], cases[i].offsets[j]);
+	}
+	/* what a negative time stands for is known since the version that brought it */
+	for (j = 0; j <= 9; j++) {
+		assert_int_equal(list(&c, (int16_t)j, -3, 1).error, j >= 7 ? 0 : KE_UNSUPPORTED_VERSION);
+		assert_int_equal(list(&c, (int16_t)j, -4, 1).error, j >= 8 ? 0 : KE_UNSUPPORTED_VERSION);
+		assert_int_equal(list(&c, (int16_t)j, -5, 1).error, j >= 9 ? 0 : KE_UNSUPPORTED_VERSION);
+		assert_int_equal(list(&c, (int16_t)j, -6, 1).error, KE_UNSUPPORTED_VERSION);
+		assert_int_equal(list(&c, (int16_t)j, INT64_MIN, 1).error, KE_UNSUPPORTED_VERSION);
+	}
+	buf_release(&b);
+	client_close(&c);
+}
+
+static void first_versions_know_the_end_of_an_epoch(void **state)
+{
+	struct offset_for_leader_epoch_request_topic_partition p[] = {{0, -1, 0}, {0, -1, 1}, {9, -1, 0}};
+	struct offset_for_leader_epoch_request_topic t = {view_str("t"), p, 3};
+	struct offset_for_leader_epoch_request req = {.replica_id = -1, .topics = &t, .n_topics = 1};
+	struct offset_for_leader_epoch_response *out;
+	struct buf b = BUF_INIT(1 << 20);
+	struct client c;
+	int16_t v;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	client_batch(&b, 3, 0, -1, 0, 0);
+	assert_int_equal(client_produce(&c, 9, "t", 0, buf_view(&b), -1).error, 0);
+	for (v = 0; v <= 4; v++) {
+		out = client_call(&c, KAFKA_OFFSET_FOR_LEADER_EPOCH, v, &req);
+		assert_int_equal(out->topics[0].partitions[0].end_offset, 3);
+		assert_int_equal(out->topics[0].partitions[1].end_offset, -1);
+		assert_int_equal(out->topics[0].partitions[2].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	}
+	buf_release(&b);
+	client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -302,6 +577,14 @@ int main(void)
 		TEST(a_members_host_is_written_as_java_does),
 		TEST(copies_that_there_cannot_be_are_refused),
 		TEST(partitions_are_assigned_to_this_node_alone),
+		TEST(rules_are_refused_and_none_are_told),
+		TEST(quotas_and_credentials_are_none),
+		TEST(transactions_are_none),
+		TEST(leaders_need_no_election),
+		TEST(producers_are_told_once),
+		TEST(first_versions_make_and_delete_topics),
+		TEST(first_versions_list_offsets_before_a_time),
+		TEST(first_versions_know_the_end_of_an_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -585,7 +585,7 @@ static void offsets_are_found_by_time(void **state)
 
 static int16_t commit(struct client *c, const char *group, const char *topic, int64_t offset, const char *metadata)
 {
-	struct offset_commit_request_topic_partition p = {0, offset, 7, view_str(metadata)};
+	struct offset_commit_request_topic_partition p = {.offset = offset, .leader_epoch = 7, .metadata = view_str(metadata)};
 	struct offset_commit_request_topic t = {view_str(topic), &p, 1};
 	struct offset_commit_request req = {.group_id = view_str(group), .generation_id = -1, .member_id = view_of("", 0), .topics = &t,
 		.n_topics = 1};
