@@ -175,7 +175,7 @@ void serve_offset_commit(struct request *rq)
 			to->partitions[j].error = (int16_t)(error ? error : check_item(rq, from->name, p));
 			if (!to->partitions[j].error)
 				c->items[c->n++] = (struct commit_item){offset_make(e, from->name, p->index),
-					{true, p->offset, now_ms, p->leader_epoch, p->metadata}};
+					{true, p->offset, now_ms, p->leader_epoch, p->metadata.ptr ? p->metadata : view_of("", 0)}};
 		}
 	}
 	if (c->n == 0) {

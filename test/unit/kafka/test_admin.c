@@ -186,6 +186,24 @@ static void all_offsets_of_a_group_name_each_topic_once(void **state)
 	client_close(&c);
 }
 
+/* Null is no metadata, and so is told as the empty string that stands for it. */
+static void metadata_of_null_is_empty(void **state)
+{
+	struct offset_commit_request_topic_partition p = {.offset = 7, .metadata = VIEW_NULL};
+	struct offset_commit_request_topic t = {view_str("t"), &p, 1};
+	struct offset_commit_request req = {.group_id = view_str("g"), .generation_id = -1, .member_id = view_of("", 0), .topics = &t,
+		.n_topics = 1};
+	struct view metadata;
+	struct client c;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	client_call(&c, KAFKA_OFFSET_COMMIT, 8, &req);
+	metadata = all_offsets(&c, "g")->topics[0].partitions[0].metadata;
+	assert_true(metadata.ptr && metadata.len == 0);
+	client_close(&c);
+}
+
 static void a_members_host_is_written_as_java_does(void **state)
 {
 	struct view group = view_str("g");
@@ -574,6 +592,7 @@ int main(void)
 		TEST(offsets_of_subscribed_topics_stay),
 		TEST(groups_of_other_protocols_keep_their_offsets),
 		TEST(all_offsets_of_a_group_name_each_topic_once),
+		TEST(metadata_of_null_is_empty),
 		TEST(a_members_host_is_written_as_java_does),
 		TEST(copies_that_there_cannot_be_are_refused),
 		TEST(partitions_are_assigned_to_this_node_alone),
