@@ -61,6 +61,8 @@ enum kafka_error {
 	KE_RESOURCE_NOT_FOUND = 91,
 	KE_UNKNOWN_TOPIC_ID = 100,
 	KE_TRANSACTIONAL_ID_NOT_FOUND = 105,
+	KE_MISMATCHED_ENDPOINT_TYPE = 114,
+	KE_UNSUPPORTED_ENDPOINT_TYPE = 115,
 };
 
 /* What a client is told when the log refuses: retriable codes for what may pass, KE_UNKNOWN for what should not happen. */

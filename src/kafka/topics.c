@@ -60,15 +60,18 @@ static enum kafka_error check_assignments(
 	return KE_NONE;
 }
 
-static enum kafka_error check_new_name(struct kafka *k, struct view name, struct view *ret_text)
+static enum kafka_error check_new_name(struct request *rq, struct view name, struct view *ret_text)
 {
 	struct log_topic there;
 
 	if (!topic_name_is_valid(name) || topic_is_hidden(name))
 		return say(
 			ret_text, KE_INVALID_TOPIC, "a topic name is 1 to 249 letters, digits, dots, underscores and hyphens, and not walmill's own");
-	if (topic_find(k, name, &there))
-		return say(ret_text, KE_TOPIC_ALREADY_EXISTS, "the topic exists already");
+	if (topic_find(rq->k, name, &there)) {
+		/* scripts that make what may be there look for these words */
+		*ret_text = view_str(arena_printf(&rq->arena, "Topic '%s' already exists.", there.name));
+		return KE_TOPIC_ALREADY_EXISTS;
+	}
 	return KE_NONE;
 }
 
@@ -143,7 +146,7 @@ static void create_one(struct request *rq, const struct create_topics_request_to
 	struct log_topic made = {0};
 	uint32_t partitions = 0;
 
-	to->error = (int16_t)check_new_name(rq->k, from->name, &to->error_message);
+	to->error = (int16_t)check_new_name(rq, from->name, &to->error_message);
 	if (!to->error)
 		to->error = (int16_t)check_new_configs(rq, from, list, &to->error_message);
 	if (!to->error)

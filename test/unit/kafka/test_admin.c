@@ -279,6 +279,9 @@ static void copies_that_there_cannot_be_are_refused(void **state)
 	assert_false(exists(&c, "t"));
 	assert_int_equal(create(&c, "t", 3, -1, NULL, false).error, 0);
 	assert_true(exists(&c, "t"));
+	out = create(&c, "t", 3, -1, NULL, false);
+	assert_int_equal(out.error, KE_TOPIC_ALREADY_EXISTS);
+	assert_true(view_is(out.error_message, "Topic 't' already exists."));
 	client_close(&c);
 }
 
@@ -472,6 +475,56 @@ static void producers_are_told_once(void **state)
 	client_close(&c);
 }
 
+/* ---- the node ---- */
+
+static void controllers_are_not_here(void **state)
+{
+	struct describe_cluster_request req = {.endpoint_type = 1};
+	struct describe_cluster_response *out;
+	struct client c;
+
+	client_open(&c, broker.port);
+	out = client_call(&c, KAFKA_DESCRIBE_CLUSTER, 1, &req);
+	assert_int_equal(out->error, 0);
+	assert_int_equal(out->n_brokers, 1);
+	assert_true(view_is(out->cluster_id, kafka_cluster_id(broker.kafka)));
+	req.endpoint_type = 2;
+	out = client_call(&c, KAFKA_DESCRIBE_CLUSTER, 1, &req);
+	assert_int_equal(out->error, KE_MISMATCHED_ENDPOINT_TYPE);
+	assert_int_equal(out->n_brokers, 0);
+	req.endpoint_type = 3;
+	assert_int_equal(((struct describe_cluster_response *)client_call(&c, KAFKA_DESCRIBE_CLUSTER, 1, &req))->error,
+		KE_UNSUPPORTED_ENDPOINT_TYPE);
+	client_close(&c);
+}
+
+static void a_producers_id_has_an_epoch(void **state)
+{
+	static const struct {
+		int64_t id;
+		int16_t epoch;
+		const char *transactional;
+		int16_t error;
+	} cases[] = {{-1, -1, NULL, 0}, {7, 3, NULL, 0}, {-1, 3, NULL, KE_INVALID_REQUEST}, {7, -1, NULL, KE_INVALID_REQUEST},
+		{-1, -1, "", KE_INVALID_REQUEST}, {-1, -1, "tx", KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED}};
+	struct client c;
+	unsigned i;
+	int16_t v;
+
+	client_open(&c, broker.port);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (v = 0; v <= 5; v++) {
+			struct init_producer_id_request req = {.producer_id = cases[i].id, .producer_epoch = cases[i].epoch,
+				.transactional_id = cases[i].transactional ? view_str(cases[i].transactional) : VIEW_NULL};
+			struct init_producer_id_response *out = client_call(&c, KAFKA_INIT_PRODUCER_ID, v, &req);
+
+			/* earlier versions ask for a new one */
+			assert_int_equal(out->error, v < 3 && !cases[i].transactional ? 0 : cases[i].error);
+			assert_int_equal(out->producer_epoch, out->error ? -1 : 0);
+		}
+	client_close(&c);
+}
+
 /* ---- old versions ---- */
 
 static void first_versions_make_and_delete_topics(void **state)
@@ -601,6 +654,8 @@ int main(void)
 		TEST(transactions_are_none),
 		TEST(leaders_need_no_election),
 		TEST(producers_are_told_once),
+		TEST(controllers_are_not_here),
+		TEST(a_producers_id_has_an_epoch),
 		TEST(first_versions_make_and_delete_topics),
 		TEST(first_versions_list_offsets_before_a_time),
 		TEST(first_versions_know_the_end_of_an_epoch),
