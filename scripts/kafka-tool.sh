@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs one of Apache Kafka's own command line tools by its usual name, fetching the jars with Maven the first time (about 60 MB, kept in
 # ${XDG_CACHE_HOME:-~/.cache}/walmill/kafka-tools-VERSION).
-# Usage: scripts/kafka-tool.sh topics|console-producer|console-consumer|consumer-groups|configs|get-offsets|delete-records|log-dirs ARGS...
+# Usage: scripts/kafka-tool.sh NAME ARGS...   NAME: topics, console-producer, console-consumer, consumer-groups, configs, get-offsets,
+#        delete-records, log-dirs, transactions, leader-election, acls
 # Needs: mvn and Java 17 or later. Exit status 3: the jars could not be fetched.
 set -euo pipefail
 version=3.9.1
@@ -34,8 +35,11 @@ configs) main=kafka.admin.ConfigCommand ;;
 get-offsets) main=$tools.GetOffsetShell ;;
 delete-records) main=$tools.DeleteRecordsCommand ;;
 log-dirs) main=$tools.LogDirsCommand ;;
+transactions) main=$tools.TransactionsCommand ;;
+leader-election) main=$tools.LeaderElectionCommand ;;
+acls) main=kafka.admin.AclCommand ;;
 *)
-	sed -n '4,5s/^# //p' "$0" >&2
+	sed -n '4,6s/^# //p' "$0" >&2
 	exit 2
 	;;
 esac

@@ -22,7 +22,7 @@ struct offset_value {
 	bool present;                /* false: none, or deleted */
 	int64_t offset, time_ms;     /* time: of the commit, wall clock */
 	int32_t epoch;
-	struct view metadata;        /* owned; ptr NULL: null */
+	struct view metadata;        /* owned; ptr NULL: none, of what is not present */
 };
 
 struct group_offset {

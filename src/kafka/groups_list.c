@@ -34,6 +34,12 @@ void serve_list_groups(struct request *rq)
 	request_answer(rq);
 }
 
+/* As Java prints an address without a name: what parses the tools' lists expects it. */
+static struct view host_of(struct request *rq, const struct group_member *m)
+{
+	return view_str(arena_printf(&rq->arena, "/%.*s", (int)m->client_host.len, (const char *)m->client_host.ptr));
+}
+
 static void describe(struct request *rq, struct describe_groups_response_group *to, const struct group *g)
 {
 	const struct group_member *m;
@@ -45,7 +51,7 @@ static void describe(struct request *rq, struct describe_groups_response_group *
 		to->protocol_data = g->protocol;
 	for (m = g->members; m; m = m->next)
 		to->members[to->n_members++] = (struct describe_groups_response_group_member){.member_id = m->id,
-			.group_instance_id = m->instance, .client_id = m->client_id, .client_host = m->client_host,
+			.group_instance_id = m->instance, .client_id = m->client_id, .client_host = host_of(rq, m),
 			.metadata = g->state == GROUP_STABLE ? group_metadata(g, m) : view_of("", 0),
 			.assignment = g->state == GROUP_STABLE ? m->assignment : view_of("", 0)};
 }

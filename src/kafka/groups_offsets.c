@@ -1,6 +1,8 @@
 /* Committed offsets: OffsetCommit, OffsetFetch, OffsetDelete, and their expiry. The thread `kafka`. */
 #include "kafka/groups.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "kafka/group_int.h"
 
@@ -173,7 +175,7 @@ void serve_offset_commit(struct request *rq)
 			to->partitions[j].error = (int16_t)(error ? error : check_item(rq, from->name, p));
 			if (!to->partitions[j].error)
 				c->items[c->n++] = (struct commit_item){offset_make(e, from->name, p->index),
-					{true, p->offset, now_ms, p->leader_epoch, p->metadata}};
+					{true, p->offset, now_ms, p->leader_epoch, p->metadata.ptr ? p->metadata : view_of("", 0)}};
 		}
 	}
 	if (c->n == 0) {
@@ -199,17 +201,56 @@ static struct offset_value value_of(struct group_entry *e, struct view topic, in
 	return o && o->durable.present ? o->durable : (struct offset_value){.offset = -1, .epoch = -1, .metadata = view_of("", 0)};
 }
 
-/* The topics of the answer in the shape that version 8 brought; older ones are copied from it. */
+static int offset_order(const void *a, const void *b)
+{
+	const struct group_offset *x = *(struct group_offset *const *)a, *y = *(struct group_offset *const *)b;
+	int c = view_cmp(x->topic, y->topic);
+
+	return c ? c : (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+/* All offsets of the group. Each topic once: franz-go's kadm keeps the last entry of a name. */
+static void fetch_all(struct request *rq, struct offset_fetch_response_group *to, struct group_entry *e)
+{
+	struct group_offset **list = REQUEST_ARRAY(rq, (int32_t)e->offsets.count, struct group_offset *);
+	struct offset_fetch_response_group_topic_partition *rows =
+		REQUEST_ARRAY(rq, (int32_t)e->offsets.count, struct offset_fetch_response_group_topic_partition);
+	struct offset_fetch_response_group_topic *t = NULL;
+	struct map_slot *s;
+	size_t pos = 0;
+	uint32_t n = 0, i;
+
+	while ((s = map_iter(&e->offsets, &pos)))
+		if (((struct group_offset *)s->value)->durable.present)
+			list[n++] = s->value;
+	qsort(list, n, sizeof(struct group_offset *), offset_order);
+	to->topics = REQUEST_ARRAY(rq, (int32_t)n, struct offset_fetch_response_group_topic);
+	for (i = 0; i < n; i++) {
+		const struct group_offset *o = list[i];
+
+		if (!t || !view_eq(t->name, o->topic)) {
+			t = &to->topics[to->n_topics++];
+			*t = (struct offset_fetch_response_group_topic){.name = o->topic, .partitions = &rows[i]};
+		}
+		rows[i] = (struct offset_fetch_response_group_topic_partition){.index = o->partition, .offset = o->durable.offset,
+			.leader_epoch = o->durable.epoch, .metadata = o->durable.metadata};
+		t->n_partitions++;
+	}
+}
+
+/* The topics of the answer in the shape that version 8 brought; older ones are copied from it. n < 0: all. */
 static void fetch_group(struct request *rq, struct offset_fetch_response_group *to, struct view name,
 	const struct offset_fetch_request_group_topic *topics, int32_t n)
 {
 	struct group_entry *e = groups_find(rq->k->groups, name);
-	struct map_slot *s;
-	size_t pos = 0;
 	int32_t i, j;
 
 	to->group_id = name;
-	to->topics = REQUEST_ARRAY(rq, n >= 0 ? n : e ? (int32_t)e->offsets.count : 0, struct offset_fetch_response_group_topic);
+	if (n < 0 && e) {
+		fetch_all(rq, to, e);
+		return;
+	}
+	to->topics = REQUEST_ARRAY(rq, n, struct offset_fetch_response_group_topic);
 	for (i = 0; i < n; i++) {
 		struct offset_fetch_response_group_topic *t = &to->topics[to->n_topics++];
 
@@ -221,20 +262,6 @@ static void fetch_group(struct request *rq, struct offset_fetch_response_group *
 			t->partitions[t->n_partitions++] = (struct offset_fetch_response_group_topic_partition){.index = topics[i].partitions[j],
 				.offset = v.offset, .leader_epoch = v.epoch, .metadata = v.metadata};
 		}
-	}
-	/* all: one entry a partition, which is legal, and saves the sorting */
-	while (n < 0 && e && (s = map_iter(&e->offsets, &pos))) {
-		const struct group_offset *o = s->value;
-		struct offset_fetch_response_group_topic *t = &to->topics[to->n_topics];
-
-		if (!o->durable.present)
-			continue;
-		to->n_topics++;
-		t->name = o->topic;
-		t->partitions = REQUEST_ARRAY(rq, 1, struct offset_fetch_response_group_topic_partition);
-		t->n_partitions = 1;
-		t->partitions[0] = (struct offset_fetch_response_group_topic_partition){.index = o->partition, .offset = o->durable.offset,
-			.leader_epoch = o->durable.epoch, .metadata = o->durable.metadata};
 	}
 }
 
@@ -275,18 +302,86 @@ static void delete_done(struct commit *c)
 	request_answer(rq);
 }
 
+/*
+ * Puts the topics that a member subscribes to into the map: what version 0 of the consumer's protocol has and every later one begins with
+ * (ConsumerProtocolSubscription): i16 version, i32 n, for each topic an i16-string, user data of i32 length, -1 for none.
+ */
+static bool add_subscription(struct view bytes, struct map *topics)
+{
+	struct reader r = reader_of(bytes);
+	int32_t n, len;
+
+	reader_take(&r, 2);
+	for (n = (int32_t)reader_be32(&r); n > 0 && !r.bad; n--) {
+		struct view topic = reader_view(&r, reader_be16(&r));
+
+		if (!r.bad)
+			map_put(topics, topic, topics);
+	}
+	len = (int32_t)reader_be32(&r);
+	reader_take(&r, len > 0 ? (size_t)len : 0);
+	return n == 0 && !r.bad;
+}
+
+/* What the group's members subscribe to; false when that is not known, and any topic may be among it. */
+static bool subscribed(const struct group *g, struct map *topics)
+{
+	const struct group_member *m;
+
+	for (m = g->members; m; m = m->next)
+		if (!add_subscription(group_metadata(g, m), topics))
+			return false;
+	return true;
+}
+
+static enum kafka_error may_delete(const struct request *rq, const struct group_entry *e)
+{
+	const struct offset_delete_request *in = rq->in;
+
+	if (in->group_id.len == 0)
+		return KE_INVALID_GROUP_ID;
+	if (!e)
+		return KE_GROUP_ID_NOT_FOUND;
+	return e->g.members && !view_is(e->g.protocol_type, "consumer") ? KE_NON_EMPTY_GROUP : KE_NONE;
+}
+
+/* Those of one topic; `held`: members subscribe to it. */
+static void delete_topic_offsets(struct commit *c, const struct offset_delete_request_topic *from, bool held,
+	struct offset_delete_response_topic *to)
+{
+	struct request *rq = c->arg;
+	uint32_t part;
+	int32_t i;
+
+	to->name = from->name;
+	to->partitions = REQUEST_ARRAY(rq, from->n_partitions, struct offset_delete_response_topic_partition);
+	to->n_partitions = from->n_partitions;
+	for (i = 0; i < from->n_partitions; i++) {
+		struct offset_delete_response_topic_partition *p = &to->partitions[i];
+		struct group_offset *o = offset_find(c->e, from->name, from->partitions[i].index);
+
+		p->index = from->partitions[i].index;
+		p->error = (int16_t)topic_partition(rq->k, from->name, p->index, &part);
+		if (!p->error && held)
+			p->error = KE_GROUP_SUBSCRIBED_TO_TOPIC;
+		if (!p->error && o)
+			c->items[c->n++] = (struct commit_item){o, {0}};
+	}
+}
+
 void serve_offset_delete(struct request *rq)
 {
 	const struct offset_delete_request *in = rq->in;
 	struct offset_delete_response *out = rq->out;
 	struct group_entry *e = groups_find(rq->k->groups, in->group_id);
 	struct commit *c = arena_zalloc(&rq->arena, sizeof(*c));
+	struct map topics = MAP_INIT;
 	struct err err = ERR_INIT;
-	int32_t i, j, n = 0;
+	bool known;
+	int32_t i, n = 0;
 
-	if (!e || e->g.members) {
-		/* which topics members subscribe to stands in their opaque metadata: with members, none may go */
-		out->error = e ? KE_NON_EMPTY_GROUP : KE_GROUP_ID_NOT_FOUND;
+	out->error = (int16_t)may_delete(rq, e);
+	if (out->error) {
 		request_answer(rq);
 		return;
 	}
@@ -295,21 +390,10 @@ void serve_offset_delete(struct request *rq)
 	*c = (struct commit){.k = rq->k, .e = e, .items = REQUEST_ARRAY(rq, n, struct commit_item), .done = delete_done, .arg = rq};
 	out->topics = REQUEST_ARRAY(rq, in->n_topics, struct offset_delete_response_topic);
 	out->n_topics = in->n_topics;
-	for (i = 0; i < in->n_topics; i++) {
-		const struct offset_delete_request_topic *from = &in->topics[i];
-		struct offset_delete_response_topic *to = &out->topics[i];
-
-		to->name = from->name;
-		to->partitions = REQUEST_ARRAY(rq, from->n_partitions, struct offset_delete_response_topic_partition);
-		to->n_partitions = from->n_partitions;
-		for (j = 0; j < from->n_partitions; j++) {
-			struct group_offset *o = offset_find(e, from->name, from->partitions[j].index);
-
-			to->partitions[j].index = from->partitions[j].index;
-			if (o)
-				c->items[c->n++] = (struct commit_item){o, {0}};
-		}
-	}
+	known = subscribed(&e->g, &topics);
+	for (i = 0; i < in->n_topics; i++)
+		delete_topic_offsets(c, &in->topics[i], !known || map_get(&topics, in->topics[i].name), &out->topics[i]);
+	map_release(&topics);
 	if (c->n > 0 && group_store_commit(c, &err))
 		out->error = (int16_t)store_error(&err);
 	if (c->n == 0 || out->error)

@@ -214,8 +214,16 @@ void serve_list_groups(struct request *rq);
 void serve_describe_groups(struct request *rq);
 void serve_delete_groups(struct request *rq);
 
+void serve_describe_producers(struct request *rq);
 void serve_describe_acls(struct request *rq);
+void serve_create_acls(struct request *rq);
+void serve_delete_acls(struct request *rq);
+void serve_elect_leaders(struct request *rq);
 void serve_list_partition_reassignments(struct request *rq);
+void serve_describe_client_quotas(struct request *rq);
+void serve_describe_user_scram_credentials(struct request *rq);
+void serve_describe_transactions(struct request *rq);
+void serve_list_transactions(struct request *rq);
 void serve_delete_topics(struct request *rq);
 void groups_topic_deleted(struct kafka *k, struct view topic);
 /* These run on the worker. */

@@ -233,20 +233,21 @@ void serve_describe_topic_partitions(struct request *rq)
 
 /* ---- the node ---- */
 
+enum { ENDPOINT_BROKER = 1, ENDPOINT_CONTROLLER = 2 };
+
 void serve_describe_cluster(struct request *rq)
 {
 	const struct describe_cluster_request *in = rq->in;
 	struct describe_cluster_response *out = rq->out;
 
-	out->cluster_id = view_str(rq->k->cluster);
-	out->controller_id = KAFKA_NODE_ID;
-	out->endpoint_type = in->endpoint_type;
-	if (in->endpoint_type != 1) {
-		out->error = KE_UNSUPPORTED_VERSION;
+	if (in->endpoint_type != ENDPOINT_BROKER) {
+		out->error = in->endpoint_type == ENDPOINT_CONTROLLER ? KE_MISMATCHED_ENDPOINT_TYPE : KE_UNSUPPORTED_ENDPOINT_TYPE;
 		out->error_message = view_str("there are no controllers that clients could speak to");
 		request_answer(rq);
 		return;
 	}
+	out->cluster_id = view_str(rq->k->cluster);
+	out->controller_id = KAFKA_NODE_ID;
 	out->brokers = REQUEST_ARRAY(rq, 1, struct describe_cluster_response_broker);
 	out->n_brokers = 1;
 	out->brokers[0] = (struct describe_cluster_response_broker){.broker_id = KAFKA_NODE_ID, .host = view_str(rq->host), .port = rq->port};

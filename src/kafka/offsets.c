@@ -90,6 +90,31 @@ static int at_max_time(struct kafka *k, uint32_t part, int64_t *ret_offset, int6
 	return at_time(k, part, low, ret_offset, ret_time_ms, err);
 }
 
+/*
+ * Version 0 asks for offsets before a time, the latest first. What is known here are the offset of that time, or the end when all is older,
+ * and the start.
+ */
+static void list_old(struct request *rq, const struct list_offsets_request_topic_partition *from,
+	struct list_offsets_response_topic_partition *to, const struct log_marks *m)
+{
+	int64_t at = to->offset < 0 ? m->high : to->offset;
+
+	to->offsets = REQUEST_ARRAY(rq, 2, int64_t);
+	/* nothing is before the first record's time */
+	if (from->timestamp >= 0 && to->offset == m->start)
+		return;
+	if (from->max_offsets > 0)
+		to->offsets[to->n_offsets++] = at;
+	if (from->max_offsets > 1 && at > m->start)
+		to->offsets[to->n_offsets++] = m->start;
+}
+
+/* Whether the version knows what the negative time stands for: -3 came with version 7, -4 with 8, -5 with 9. */
+static bool knows(int version, int64_t time)
+{
+	return time >= AT_EARLIEST || (time >= AT_LATEST_TIERED && version >= 4 - time);
+}
+
 static void list_one(struct request *rq, const struct list_offsets_request_topic_partition *from,
 	struct list_offsets_response_topic_partition *to, uint32_t part)
 {
@@ -102,6 +127,10 @@ static void list_one(struct request *rq, const struct list_offsets_request_topic
 		to->error = KE_UNKNOWN_LEADER_EPOCH;
 		return;
 	}
+	if (!knows(rq->version, from->timestamp)) {
+		to->error = KE_UNSUPPORTED_VERSION;
+		return;
+	}
 	log_marks(k->log, &part, 1, &m, NULL);
 	switch (from->timestamp) {
 	case AT_LATEST: to->offset = m.high; break;
@@ -109,15 +138,13 @@ static void list_one(struct request *rq, const struct list_offsets_request_topic
 	case AT_EARLIEST_LOCAL: to->offset = m.start; break;
 	case AT_LATEST_TIERED: break;
 	case AT_MAX_TIMESTAMP: rc = at_max_time(k, part, &to->offset, &to->timestamp, &err); break;
-	default:
-		if (from->timestamp < 0)
-			to->error = KE_UNSUPPORTED_VERSION;
-		else
-			rc = at_time(k, part, from->timestamp, &to->offset, &to->timestamp, &err);
+	default: rc = at_time(k, part, from->timestamp, &to->offset, &to->timestamp, &err);
 	}
 	if (rc)
 		to->error = (int16_t)kafka_error_of(&err);
-	else if (!to->error && to->offset >= 0)
+	else if (rq->version == 0)
+		list_old(rq, from, to, &m);
+	else if (to->offset >= 0)
 		to->leader_epoch = 0;
 }
 

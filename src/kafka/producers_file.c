@@ -329,7 +329,10 @@ void serve_init_producer_id(struct request *rq)
 
 	out->producer_id = -1;
 	out->producer_epoch = -1;
-	if (in->transactional_id.ptr)
+	/* an id without an epoch, or the other way */
+	if ((in->producer_id == -1) != (in->producer_epoch == -1) || (in->transactional_id.ptr && !in->transactional_id.len))
+		out->error = KE_INVALID_REQUEST;
+	else if (in->transactional_id.ptr)
 		out->error = KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 	else if (ps->next_id == ps->end_id && take_block(rq->k, &err))
 		out->error = KE_COORDINATOR_NOT_AVAILABLE;

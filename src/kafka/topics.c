@@ -36,43 +36,61 @@ static enum kafka_error say_err(struct request *rq, struct view *ret_text, const
 
 /* ---- CreateTopics ---- */
 
+/* Whether an explicit assignment is one to this node alone. */
+static bool is_this_node(const int32_t *brokers, int32_t n)
+{
+	return n == 1 && brokers[0] == KAFKA_NODE_ID;
+}
+
 /* An explicit assignment: partitions 0..n-1, each on this node. */
 static enum kafka_error check_assignments(
 	const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
 {
-	int32_t i, j, k;
+	int32_t i, j;
 
 	if (t->partitions != -1 || t->replication_factor != -1)
 		return say(ret_text, KE_INVALID_REQUEST, "with an assignment, partitions and replication factor are -1");
 	for (i = 0; i < t->n_assignments; i++) {
 		for (j = 0; j < t->n_assignments && t->assignments[j].index != i; j++)
 			;
-		for (k = 0; j < t->n_assignments && k < t->assignments[j].n_brokers && t->assignments[j].brokers[k] != KAFKA_NODE_ID; k++)
-			;
-		if (j == t->n_assignments || k == t->assignments[j].n_brokers)
-			return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "partitions are numbered from 0, and each is on broker 1");
+		if (j == t->n_assignments || !is_this_node(t->assignments[j].brokers, t->assignments[j].n_brokers))
+			return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "partitions are numbered from 0, and each is on broker 1 alone");
 	}
 	*ret_partitions = (uint32_t)t->n_assignments;
 	return KE_NONE;
 }
 
-static enum kafka_error check_new_topic(
-	struct kafka *k, const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
+static enum kafka_error check_new_name(struct request *rq, struct view name, struct view *ret_text)
 {
 	struct log_topic there;
 
-	if (!topic_name_is_valid(t->name) || topic_is_hidden(t->name))
+	if (!topic_name_is_valid(name) || topic_is_hidden(name))
 		return say(
 			ret_text, KE_INVALID_TOPIC, "a topic name is 1 to 249 letters, digits, dots, underscores and hyphens, and not walmill's own");
-	if (topic_find(k, t->name, &there))
-		return say(ret_text, KE_TOPIC_ALREADY_EXISTS, "the topic exists already");
+	if (topic_find(rq->k, name, &there)) {
+		/* scripts that make what may be there look for these words */
+		*ret_text = view_str(arena_printf(&rq->arena, "Topic '%s' already exists.", there.name));
+		return KE_TOPIC_ALREADY_EXISTS;
+	}
+	return KE_NONE;
+}
+
+static enum kafka_error check_new_size(
+	struct request *rq, const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
+{
 	if (t->n_assignments)
 		return check_assignments(t, ret_partitions, ret_text);
 	if (t->replication_factor == 0 || t->replication_factor < -1)
-		return say(ret_text, KE_INVALID_REPLICATION_FACTOR, "the replication factor is 1 or more, and taken as 1, or -1");
+		return say(ret_text, KE_INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0, or -1 to use the default value.");
 	if (t->partitions == 0 || t->partitions < -1 || t->partitions > LOG_TOPIC_PARTITIONS_MAX)
 		return say(ret_text, KE_INVALID_PARTITIONS, "a topic has 1 to 10000 partitions");
-	*ret_partitions = t->partitions == -1 ? k->o.partitions : (uint32_t)t->partitions;
+	if (t->replication_factor > 1) {
+		/* who asks for copies is told that there are none, in the words that are known from a single Apache Kafka */
+		*ret_text = view_str(arena_printf(&rq->arena, "Unable to replicate the partition %d time(s): The target replication factor of %d "
+			"cannot be reached because only 1 broker(s) are registered.", t->replication_factor, t->replication_factor));
+		return KE_INVALID_REPLICATION_FACTOR;
+	}
+	*ret_partitions = t->partitions == -1 ? rq->k->o.partitions : (uint32_t)t->partitions;
 	return KE_NONE;
 }
 
@@ -128,9 +146,11 @@ static void create_one(struct request *rq, const struct create_topics_request_to
 	struct log_topic made = {0};
 	uint32_t partitions = 0;
 
-	to->error = (int16_t)check_new_topic(rq->k, from, &partitions, &to->error_message);
+	to->error = (int16_t)check_new_name(rq, from->name, &to->error_message);
 	if (!to->error)
 		to->error = (int16_t)check_new_configs(rq, from, list, &to->error_message);
+	if (!to->error)
+		to->error = (int16_t)check_new_size(rq, from, &partitions, &to->error_message);
 	if (to->error)
 		return;
 	if (!in->validate_only && log_topic_create(rq->k->log, arena_str(&rq->arena, from->name), NULL, partitions, list,
@@ -243,7 +263,7 @@ static enum kafka_error grow_one(
 {
 	struct err err = ERR_INIT;
 	struct log_topic t;
-	int32_t i, j;
+	int32_t i;
 
 	if (!topic_find(rq->k, from->name, &t))
 		return KE_UNKNOWN_TOPIC_OR_PARTITION;
@@ -253,12 +273,9 @@ static enum kafka_error grow_one(
 		return say(ret_text, KE_INVALID_PARTITIONS, "the number of partitions can only grow, up to 10000");
 	if (from->n_assignments >= 0 && from->n_assignments != from->count - (int32_t)t.n_parts)
 		return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "an assignment names each new partition");
-	for (i = 0; i < from->n_assignments; i++) {
-		for (j = 0; j < from->assignments[i].n_brokers && from->assignments[i].brokers[j] != KAFKA_NODE_ID; j++)
-			;
-		if (j == from->assignments[i].n_brokers)
-			return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "each partition is on broker 1");
-	}
+	for (i = 0; i < from->n_assignments; i++)
+		if (!is_this_node(from->assignments[i].brokers, from->assignments[i].n_brokers))
+			return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "each partition is on broker 1 alone");
 	if (!validate_only && log_topic_grow(rq->k->log, t.id, (uint32_t)from->count, &err))
 		return say_err(rq, ret_text, &err);
 	return KE_NONE;
@@ -383,20 +400,4 @@ void serve_describe_log_dirs(struct request *rq)
 	d.to->total_bytes = (int64_t)(s.disk_bytes + s.free_bytes);
 	d.to->usable_bytes = (int64_t)s.free_bytes;
 	log_topic_list(rq->k->log, add_dir_topic, &d);
-}
-
-/* ---- what there is nothing of ---- */
-
-void serve_list_partition_reassignments(struct request *rq)
-{
-	request_answer(rq); /* one node: none is ever under way */
-}
-
-void serve_describe_acls(struct request *rq)
-{
-	struct describe_acls_response *out = rq->out;
-
-	out->error = KE_SECURITY_DISABLED;
-	out->error_message = view_str("there is no authorization");
-	request_answer(rq);
 }

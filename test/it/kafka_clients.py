@@ -199,6 +199,14 @@ def java_tools(walmill):
     assert "max.message.bytes=1000" in tool("configs", "--describe", "--topic", "java")
     assert sum(int(line.split(":")[2]) for line in tool("get-offsets", "--topic", "java").split()) == 3
     tool("consumer-groups", "--delete", "--group", "java-group")
+    producers = tool("transactions", "describe-producers", "--topic", "java", "--partition", "0") + tool(
+        "transactions", "describe-producers", "--topic", "java", "--partition", "1") + tool(
+        "transactions", "describe-producers", "--topic", "java", "--partition", "2")
+    assert any(line.split()[-1:] == ["None"] for line in producers.splitlines()), producers
+    assert len(tool("transactions", "list").splitlines()) == 1
+    elected = tool("leader-election", "--election-type", "preferred", "--topic", "java", "--partition", "0")
+    assert "Valid replica already elected" in elected, elected
+    assert tool("configs", "--describe", "--entity-type", "users") == ""
     tool("topics", "--delete", "--topic", "java")
     assert "java" not in tool("topics", "--list").split()
 

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -12,59 +11,30 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "kafka/errors.h"
-#include "kafka/kafka.h"
+#include "kafkabroker.h"
 #include "kafkaclient.h"
 #include "log/batch.h"
 
-static char dir[] = "/tmp/walmill-test-kafka-XXXXXX";
-static struct log *the_log;
-static struct kafka *kafka;
-static struct kafka_options options;
-static unsigned port;
-
-static void start(void)
-{
-	static const struct kafka_address listen = {"127.0.0.1", 0};
-	struct log_settings s = log_settings_default();
-	char path[300];
-	struct err err = ERR_INIT;
-
-	s.reserve_bytes = 0;
-	snprintf(path, sizeof(path), "%s/log", dir);
-	wm_assert(log_open(io_system(), path, &s, &the_log, &err) == 0);
-	snprintf(path, sizeof(path), "%s/kafka", dir);
-	options.io = io_system();
-	options.log = the_log;
-	options.dir = path;
-	options.listen = &listen;
-	options.n_listen = 1;
-	wm_assert(kafka_start(&options, &kafka, &err) == 0);
-	port = kafka_port(kafka, 0);
-}
-
-static void stop(void)
-{
-	kafka_stop(kafka);
-	log_close(the_log);
-}
+static struct broker broker;
 
 static int set_up(void **state)
 {
-	snprintf(dir, sizeof(dir), "/tmp/walmill-test-kafka-XXXXXX");
-	wm_assert(mkdtemp(dir));
-	options = kafka_options_default();
-	options.rebalance_delay_us = 0;
-	start();
+	broker_init(&broker);
+	broker_start(&broker);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	char command[100];
+	broker_stop(&broker);
+	broker_remove(&broker);
+	return 0;
+}
 
-	stop();
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+static void restart(void)
+{
+	broker_stop(&broker);
+	broker_start(&broker);
 }
 
 /* ---- the protocol's door ---- */
@@ -76,7 +46,7 @@ static void an_unknown_version_of_api_versions_is_answered_in_version_0(void **s
 	int32_t i;
 	bool seen = false;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	/* key 18, version 99, correlation 1, client "test", then what nobody knows */
 	client_send_bytes(&c, "\0\0\0\x12" "\0\x12\0\x63\0\0\0\x01\0\4test" "\x01\x02\x03\x04", 22);
 	out = client_receive(&c, KAFKA_API_VERSIONS, 0, 1);
@@ -107,15 +77,15 @@ static void metadata_names_the_address_that_the_client_came_to(void **state)
 	struct metadata_response *out;
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "b");
 	client_make_topic(&c, "a");
 	out = client_call(&c, KAFKA_METADATA, 12, &req);
 	assert_int_equal(out->n_brokers, 1);
 	assert_true(view_is(out->brokers[0].host, "127.0.0.1"));
-	assert_int_equal(out->brokers[0].port, port);
+	assert_int_equal(out->brokers[0].port, broker.port);
 	assert_int_equal(out->brokers[0].node_id, KAFKA_NODE_ID);
-	assert_true(view_is(out->cluster_id, kafka_cluster_id(kafka)));
+	assert_true(view_is(out->cluster_id, kafka_cluster_id(broker.kafka)));
 	assert_int_equal(out->n_topics, 3);
 	assert_true(view_is(out->topics[0].name, "__consumer_offsets") && out->topics[0].is_internal);
 	assert_true(view_is(out->topics[1].name, "a") && !out->topics[1].is_internal);
@@ -139,7 +109,7 @@ static void what_is_produced_is_fetched(void **state)
 	struct client c;
 	unsigned i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	for (i = 0; i < 6; i++) {
 		client_batch(&b, 10, i * 10, -1, 0, 0);
@@ -188,7 +158,7 @@ static void large_answers_arrive_whole(void **state)
 	struct client c;
 	int i, k, small = 128 << 10;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	assert_int_equal(((struct create_topics_response *)client_call(&c, KAFKA_CREATE_TOPICS, 4, &create))->topics[0].error, 0);
 	for (i = 0; i < PARTS; i++) {
@@ -232,7 +202,7 @@ static void a_fetch_that_asks_for_everything_needs_no_session(void **state)
 	struct client c;
 	unsigned i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "everything");
 	client_batch(&b, 3, 0, -1, 0, 0);
 	assert_int_equal(client_produce(&c, 7, "everything", 0, buf_view(&b), -1).error, 0);
@@ -279,7 +249,7 @@ static void zstd_is_served_to_every_version(void **state)
 	struct client c;
 	unsigned i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "zstd");
 	client_batch(&b, 3, 0, -1, 0, 0);
 	make_zstd(&b);
@@ -302,7 +272,7 @@ static void the_first_versions_of_two_descriptions_are_answered(void **state)
 		.operation = 1, .permission = 1};
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	assert_int_equal(((struct describe_log_dirs_response *)client_call(&c, KAFKA_DESCRIBE_LOG_DIRS, 0, &dirs))->n_results, 1);
 	assert_int_equal(((struct describe_acls_response *)client_call(&c, KAFKA_DESCRIBE_ACLS, 0, &acls))->error, KE_SECURITY_DISABLED);
 	client_close(&c);
@@ -319,8 +289,8 @@ static void a_fetch_waits_for_records(void **state)
 	struct fetch_response *out;
 	int64_t began = io_monotonic_us(io_system());
 
-	client_open(&producer, port);
-	client_open(&consumer, port);
+	client_open(&producer, broker.port);
+	client_open(&consumer, broker.port);
 	client_make_topic(&producer, "t");
 	client_send(&consumer, KAFKA_FETCH, 11, &req);
 	client_batch(&b, 1, 0, -1, 0, 0);
@@ -353,7 +323,7 @@ static void produces_of_one_connection_are_answered_in_order(void **state)
 	struct client c;
 	int i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	for (i = 0; i < N; i++) {
 		struct produce_request_topic_partition p = {0};
@@ -378,7 +348,7 @@ static void bad_batches_get_their_codes(void **state)
 	struct buf b = BUF_INIT(1 << 22), two = BUF_INIT(1 << 22);
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	client_batch(&b, 3, 0, -1, 0, 0);
 	b.ptr[b.len - 1] ^= 1;
@@ -434,7 +404,7 @@ static void a_topics_configuration_is_obeyed_at_once(void **state)
 	struct view text;
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	client_batch(&b, 100, 0, -1, 0, 0);
 	p = client_produce(&c, 9, "t", 0, buf_view(&b), -1);
@@ -477,11 +447,11 @@ static void advertised_address_and_creation_follow_the_options(void **state)
 	struct metadata_response *out;
 	struct client c;
 
-	stop();
-	options.auto_create = false;
-	options.advertised = (struct kafka_address){"broker.example", 1234};
-	start();
-	client_open(&c, port);
+	broker_stop(&broker);
+	broker.options.auto_create = false;
+	broker.options.advertised = (struct kafka_address){"broker.example", 1234};
+	broker_start(&broker);
+	client_open(&c, broker.port);
 	out = client_call(&c, KAFKA_METADATA, 12, &req);
 	assert_true(view_is(out->brokers[0].host, "broker.example"));
 	assert_int_equal(out->brokers[0].port, 1234);
@@ -523,7 +493,7 @@ static void a_sequence_is_taken_once_over_restarts_too(void **state)
 	int64_t id, other;
 	int i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	id = new_producer(&c);
 	for (i = 0; i < 7; i++)
@@ -535,23 +505,23 @@ static void a_sequence_is_taken_once_over_restarts_too(void **state)
 	assert_int_equal(as_producer(&c, id, 0, 40, 5).error, KE_OUT_OF_ORDER_SEQUENCE_NUMBER);
 	client_close(&c);
 	for (i = 0; i < 2; i++) {
-		stop();
+		broker_stop(&broker);
 		if (i == 1) {
 			/* without the snapshot: from the log */
 			char path[300];
 
-			snprintf(path, sizeof(path), "%s/kafka/producers", dir);
+			snprintf(path, sizeof(path), "%s/kafka/producers", broker.dir);
 			assert_int_equal(unlink(path), 0);
 		}
-		start();
-		client_open(&c, port);
+		broker_start(&broker);
+		client_open(&c, broker.port);
 		assert_int_equal(as_producer(&c, id, 0, 30, 5).base_offset, 30);
 		assert_int_equal(as_producer(&c, id, 0, 50, 5).error, KE_OUT_OF_ORDER_SEQUENCE_NUMBER);
 		other = new_producer(&c);
 		assert_true(other > id);
 		client_close(&c);
 	}
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	assert_int_equal(as_producer(&c, id, 0, 35, 5).base_offset, 35);
 	assert_int_equal(as_producer(&c, id, 1, 5, 5).error, KE_OUT_OF_ORDER_SEQUENCE_NUMBER);
 	assert_int_equal(as_producer(&c, id, 1, 0, 5).base_offset, 40);
@@ -566,7 +536,7 @@ static void sequences_wrap(void **state)
 {
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	assert_int_equal(as_producer(&c, 5, 0, INT32_MAX - 1, 2).base_offset, 0);
 	assert_int_equal(as_producer(&c, 5, 0, 0, 2).base_offset, 2);
@@ -591,7 +561,7 @@ static void offsets_are_found_by_time(void **state)
 	struct buf b = BUF_INIT(1 << 20);
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	assert_int_equal(list(&c, -3).offset, -1);
 	client_batch(&b, 10, 0, -1, 0, 0);
@@ -615,7 +585,7 @@ static void offsets_are_found_by_time(void **state)
 
 static int16_t commit(struct client *c, const char *group, const char *topic, int64_t offset, const char *metadata)
 {
-	struct offset_commit_request_topic_partition p = {0, offset, 7, view_str(metadata)};
+	struct offset_commit_request_topic_partition p = {.offset = offset, .leader_epoch = 7, .metadata = view_str(metadata)};
 	struct offset_commit_request_topic t = {view_str(topic), &p, 1};
 	struct offset_commit_request req = {.group_id = view_str(group), .generation_id = -1, .member_id = view_of("", 0), .topics = &t,
 		.n_topics = 1};
@@ -650,7 +620,7 @@ static void committed_offsets_survive_and_go_with_their_topic(void **state)
 
 	memset(long_text, 'x', 5000);
 	long_text[5000] = '\0';
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	client_make_topic(&c, "gone");
 	assert_int_equal(committed(&c, "g", "t").offset, -1);
@@ -660,9 +630,8 @@ static void committed_offsets_survive_and_go_with_their_topic(void **state)
 	assert_int_equal(commit(&c, "g", "t", 1, long_text), KE_OFFSET_METADATA_TOO_LARGE);
 	assert_int_equal(commit(&c, "g", "nowhere", 1, ""), KE_UNKNOWN_TOPIC_OR_PARTITION);
 	client_close(&c);
-	stop();
-	start();
-	client_open(&c, port);
+	restart();
+	client_open(&c, broker.port);
 	o = committed(&c, "g", "t");
 	assert_int_equal(o.offset, 300);
 	assert_int_equal(o.leader_epoch, 7);
@@ -680,9 +649,8 @@ static void committed_offsets_survive_and_go_with_their_topic(void **state)
 	deleted = client_call(&c, KAFKA_DELETE_GROUPS, 2, &groups);
 	assert_int_equal(deleted->results[0].error, KE_GROUP_ID_NOT_FOUND);
 	client_close(&c);
-	stop();
-	start();
-	client_open(&c, port);
+	restart();
+	client_open(&c, broker.port);
 	assert_int_equal(committed(&c, "g", "t").offset, -1);
 	client_close(&c);
 }
@@ -699,19 +667,18 @@ static void the_topic_of_offsets_is_compacted(void **state)
 
 	memset(text, 'y', 4000);
 	text[4000] = '\0';
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	assert_int_equal(commit(&c, "other", "t", 77, "kept"), 0);
 	for (i = 1; i <= 1500; i++)
 		assert_int_equal(commit(&c, "g", "t", i, text), 0);
-	assert_true(log_topic_find(the_log, view_str("__consumer_offsets"), &t) && log_part_find(the_log, t.id, 0, &part));
-	log_marks(the_log, &part, 1, &m, NULL);
+	assert_true(log_topic_find(broker.log, view_str("__consumer_offsets"), &t) && log_part_find(broker.log, t.id, 0, &part));
+	log_marks(broker.log, &part, 1, &m, NULL);
 	assert_true(m.start > 0);
 	assert_int_equal(commit(&c, "g", "t", 5000, "last"), 0);
 	client_close(&c);
-	stop();
-	start();
-	client_open(&c, port);
+	restart();
+	client_open(&c, broker.port);
 	assert_int_equal(committed(&c, "g", "t").offset, 5000);
 	assert_int_equal(committed(&c, "other", "t").offset, 77);
 	client_close(&c);
@@ -727,18 +694,18 @@ static void produce_waits_for_a_connectors_open_unit(void **state)
 	struct produce_request_topic t = {view_str("t"), &p, 1};
 	struct produce_request req = {.acks = -1, .timeout_ms = 20000, .topics = &t, .n_topics = 1};
 	struct produce_response *out;
-	struct log_unit *u = log_unit_begin(the_log, LOG_CAPTURE);
+	struct log_unit *u = log_unit_begin(broker.log, LOG_CAPTURE);
 	struct err err = ERR_INIT;
 	struct log_topic topic;
 	uint32_t part;
 	int64_t base;
 
-	client_open(&c, port);
-	client_open(&d, port);
+	client_open(&c, broker.port);
+	client_open(&d, broker.port);
 	client_make_topic(&c, "t");
 	client_make_topic(&c, "free");
 	client_batch(&b, 2, 0, -1, 0, 0);
-	assert_true(log_topic_find(the_log, view_str("t"), &topic) && log_part_find(the_log, topic.id, 0, &part));
+	assert_true(log_topic_find(broker.log, view_str("t"), &topic) && log_part_find(broker.log, topic.id, 0, &part));
 	assert_int_equal(log_unit_append(u, part, buf_view(&b), 0, &base, &err), 0);
 	p.records = buf_view(&b);
 	client_send(&c, KAFKA_PRODUCE, 7, &req);
@@ -771,18 +738,18 @@ static void what_a_pin_holds_is_not_deleted(void **state)
 	struct err err = ERR_INIT;
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	client_batch(&b, 2, 0, -1, 0, 0);
 	client_produce(&c, 7, "t", 0, buf_view(&b), -1);
-	assert_int_equal(log_pin_set(the_log, "job/x", 1, &err), 0);
+	assert_int_equal(log_pin_set(broker.log, "job/x", 1, &err), 0);
 	out = client_call(&c, KAFKA_DELETE_RECORDS, 2, &req);
 	assert_int_equal(out->topics[0].partitions[0].error, KE_POLICY_VIOLATION);
 	gone = client_call(&c, KAFKA_DELETE_TOPICS, 6, &del);
 	assert_int_equal(gone->topics[0].error, KE_POLICY_VIOLATION);
 	assert_true(memmem(gone->topics[0].error_message.ptr, gone->topics[0].error_message.len, "job/x", 5));
 	assert_int_equal(client_fetch(&c, 11, "t", 0, 0, 1, 50).log_start_offset, 0);
-	assert_int_equal(log_pin_clear(the_log, "job/x", &err), 0);
+	assert_int_equal(log_pin_clear(broker.log, "job/x", &err), 0);
 	out = client_call(&c, KAFKA_DELETE_RECORDS, 2, &req);
 	assert_int_equal(out->topics[0].partitions[0].error, 0);
 	assert_int_equal(out->topics[0].partitions[0].low_watermark, 1);
@@ -806,12 +773,12 @@ static void the_brokers_units_have_no_payload(void **state)
 	unsigned n = 0;
 	int rc;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	assert_int_equal(as_producer(&c, new_producer(&c), 0, 0, 5).error, 0);
 	assert_int_equal(commit(&c, "g", "t", 1, ""), 0);
 	client_close(&c);
-	cursor = log_cursor_open(the_log, 1);
+	cursor = log_cursor_open(broker.log, 1);
 	while ((rc = log_cursor_next(cursor, &u, &err)) > 0) {
 		assert_int_equal(u.payload.len, 0);
 		n++;
@@ -828,8 +795,8 @@ static void hidden_topics_are_not_there(void **state)
 	struct err err = ERR_INIT;
 	struct client c;
 
-	client_open(&c, port);
-	assert_int_equal(log_topic_create(the_log, "__walmill.c", NULL, 1, NULL, 0, NULL, &err), 0);
+	client_open(&c, broker.port);
+	assert_int_equal(log_topic_create(broker.log, "__walmill.c", NULL, 1, NULL, 0, NULL, &err), 0);
 	client_batch(&b, 2, 0, -1, 0, 0);
 	assert_int_equal(client_produce(&c, 7, "__walmill.c", 0, buf_view(&b), -1).error, KE_UNKNOWN_TOPIC_OR_PARTITION);
 	assert_int_equal(client_produce(&c, 7, "__consumer_offsets", 0, buf_view(&b), -1).error, KE_INVALID_TOPIC);

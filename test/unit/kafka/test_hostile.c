@@ -13,59 +13,36 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "kafka/errors.h"
-#include "kafka/kafka.h"
+#include "kafkabroker.h"
 #include "kafkaclient.h"
 #include "log/batch.h"
 
 enum { MEMORY = 16 << 20, CONNECTIONS = 20 };
 
-static char dir[] = "/tmp/walmill-test-kafka-XXXXXX";
-static struct log *the_log;
-static struct kafka *kafka;
-static unsigned port;
+static struct broker broker;
 
 static int set_up(void **state)
 {
-	static const struct kafka_address listen = {"127.0.0.1", 0};
-	struct kafka_options o = kafka_options_default();
-	struct log_settings s = log_settings_default();
-	char path[300];
-	struct err err = ERR_INIT;
-
-	snprintf(dir, sizeof(dir), "/tmp/walmill-test-kafka-XXXXXX");
-	wm_assert(mkdtemp(dir));
-	s.reserve_bytes = 0;
-	snprintf(path, sizeof(path), "%s/log", dir);
-	wm_assert(log_open(io_system(), path, &s, &the_log, &err) == 0);
-	snprintf(path, sizeof(path), "%s/kafka", dir);
-	o.io = io_system();
-	o.log = the_log;
-	o.dir = path;
-	o.listen = &listen;
-	o.n_listen = 1;
-	o.request_bytes = 8 << 20;
-	o.memory_bytes = MEMORY;
-	o.connections = CONNECTIONS;
-	wm_assert(kafka_start(&o, &kafka, &err) == 0);
-	port = kafka_port(kafka, 0);
+	broker_init(&broker);
+	broker.options.request_bytes = 8 << 20;
+	broker.options.memory_bytes = MEMORY;
+	broker.options.connections = CONNECTIONS;
+	broker_start(&broker);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	char command[100];
-
-	kafka_stop(kafka);
-	log_close(the_log);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	broker_stop(&broker);
+	broker_remove(&broker);
+	return 0;
 }
 
 static uint64_t memory(void)
 {
 	struct kafka_stats s;
 
-	kafka_stats(kafka, &s);
+	kafka_stats(broker.kafka, &s);
 	return s.memory_bytes;
 }
 
@@ -76,7 +53,7 @@ static void others_are_served(void)
 	struct produce_response_topic_partition p;
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "good");
 	client_batch(&b, 10, 0, -1, 0, 0);
 	p = client_produce(&c, 9, "good", 0, buf_view(&b), -1);
@@ -90,7 +67,7 @@ static void closes_on(const void *bytes, size_t len)
 {
 	struct client c;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_send_bytes(&c, bytes, len);
 	assert_true(client_is_closed(&c));
 	client_close(&c);
@@ -125,7 +102,7 @@ static void bytes_behind_a_message_are_passed_over(void **state)
 	struct client c;
 	unsigned i;
 
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	for (i = 0; i < 2; i++) {
 		struct metadata_response *m;
 
@@ -143,7 +120,7 @@ static void claims_are_not_believed(void **state)
 	unsigned i;
 
 	for (i = 0; i < CONNECTIONS - 2; i++) {
-		client_open(&c[i], port);
+		client_open(&c[i], broker.port);
 		client_send_bytes(&c[i], "\0\x70\0\0\0\0\0\7", 8); /* 7 MiB of a Produce, of which nothing comes */
 	}
 	others_are_served();
@@ -168,7 +145,7 @@ static void large_requests_take_turns(void **state)
 	wire_encode(&wire_produce_request, 7, false, &req, &b);
 	put_be32(b.ptr, (uint32_t)b.len - 4);
 	for (i = 0; i < N; i++) {
-		client_open(&c[i], port);
+		client_open(&c[i], broker.port);
 		client_send_bytes(&c[i], b.ptr, PART);
 	}
 	for (i = 0; i < N; i++) {
@@ -192,10 +169,10 @@ static void the_connection_limit_holds(void **state)
 	unsigned i;
 
 	for (i = 0; i < CONNECTIONS; i++) {
-		client_open(&c[i], port);
+		client_open(&c[i], broker.port);
 		client_make_topic(&c[i], "t"); /* it is taken in */
 	}
-	client_open(&over, port);
+	client_open(&over, broker.port);
 	assert_true(client_is_closed(&over));
 	client_close(&over);
 	client_make_topic(&c[0], "u");
@@ -204,7 +181,7 @@ static void the_connection_limit_holds(void **state)
 	for (i = 0; i < 1000; i++) {
 		struct kafka_stats s;
 
-		kafka_stats(kafka, &s);
+		kafka_stats(broker.kafka, &s);
 		if (s.memory_bytes == 0)
 			break;
 		usleep(10000);
@@ -258,7 +235,7 @@ static void a_bomb_does_not_go_off(void **state)
 	}
 	wm_assert(ZSTD_endStream(z, &out) == 0);
 	ZSTD_freeCStream(z);
-	client_open(&c, port);
+	client_open(&c, broker.port);
 	client_make_topic(&c, "t");
 	compressed(&b, 4, packed, out.pos, 1);
 	before = resident();
@@ -297,14 +274,14 @@ static void answers_that_nobody_takes_are_bounded(void **state)
 	struct buf b = BUF_INIT(1 << 21);
 	unsigned i, j;
 
-	client_open(&lazy[0], port);
+	client_open(&lazy[0], broker.port);
 	client_make_topic(&lazy[0], "t");
 	client_batch(&b, 40000, 0, -1, 0, 0);
 	for (i = 0; i < 8; i++)
 		assert_int_equal(client_produce(&lazy[0], 9, "t", 0, buf_view(&b), -1).error, 0);
 	for (i = 0; i < CONNECTIONS - 3; i++) {
 		if (i)
-			client_open(&lazy[i], port);
+			client_open(&lazy[i], broker.port);
 		for (j = 0; j < 100; j++)
 			client_send(&lazy[i], KAFKA_FETCH, 11, &req);
 	}
@@ -355,7 +332,7 @@ static void damaged_requests_harm_nobody(void **state)
 		for (k = any(4); k > 0; k--)
 			b.ptr[12 + any((uint32_t)b.len - 12)] = (uint8_t)(any(4) ? any(4) : any(256));
 		put_be32(b.ptr, (uint32_t)b.len - 4);
-		client_open(&c, port);
+		client_open(&c, broker.port);
 		client_send_bytes(&c, b.ptr, b.len);
 		client_close(&c);
 		buf_release(&b);
