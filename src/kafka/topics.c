@@ -85,8 +85,8 @@ static enum kafka_error check_new_size(
 	if (t->partitions == 0 || t->partitions < -1 || t->partitions > LOG_TOPIC_PARTITIONS_MAX)
 		return say(ret_text, KE_INVALID_PARTITIONS, "a topic has 1 to 10000 partitions");
 	/*
-	 * Above 1, a single Apache Kafka refuses, and with it scripts written for three brokers and a Connect worker's own topics, whose default
-	 * is 3. Here they run, and the answer says 1.
+	 * Above 1, a single Apache Kafka refuses, and with it scripts written for three brokers and a Connect worker's own topics,
+	 * whose default is 3. Here they run, and the answer says 1.
 	 */
 	*ret_partitions = t->partitions == -1 ? rq->k->o.partitions : (uint32_t)t->partitions;
 	return KE_NONE;
