@@ -61,13 +61,18 @@ static void delete_connector(struct call *c)
 		c->out->status = 204;
 }
 
-static void see_failed(void *arg, struct connector *c)
+struct seen {
+	bool failed, has_task;
+};
+
+static void see(void *arg, struct connector *c)
 {
+	struct seen *seen = arg;
 	struct connector_status s;
 
 	connector_status(c, &s);
 	buf_release(&s.warnings);
-	*(bool *)arg = s.state == CONNECTOR_FAILED;
+	*seen = (struct seen){s.state == CONNECTOR_FAILED, s.has_task};
 }
 
 /*
@@ -76,15 +81,16 @@ static void see_failed(void *arg, struct connector *c)
  */
 static void post_restart(struct call *c)
 {
-	bool tasks = http_query_has(c->r, "includeTasks", "true"), only = http_query_has(c->r, "onlyFailed", "true"), failed = false;
+	bool tasks = http_query_has(c->r, "includeTasks", "true"), only = http_query_has(c->r, "onlyFailed", "true");
 	unsigned restarting;
+	struct seen seen;
 
-	if (!registry_connector_with(c->api->registry, c->args[0], see_failed, &failed)) {
+	if (!registry_connector_with(c->api->registry, c->args[0], see, &seen)) {
 		connect_missing(c, MISSING_RESTART);
 		return;
 	}
 	/* what fails is the task: without includeTasks, onlyFailed finds nothing to do */
-	restarting = only ? (failed && tasks ? RESTARTING_TASK : 0u) : RESTARTING_CONNECTOR | (tasks ? RESTARTING_TASK : 0u);
+	restarting = only ? (seen.failed && tasks ? RESTARTING_TASK : 0u) : RESTARTING_CONNECTOR | (tasks ? RESTARTING_TASK : 0u);
 	if (restarting && !command(c, REGISTRY_RESTART, MISSING_RESTART))
 		return;
 	if (!tasks && !only)
@@ -107,13 +113,13 @@ static bool is_number(struct view v)
 
 static void post_task_restart(struct call *c)
 {
-	bool ignored;
+	struct seen seen;
 
 	if (!is_number(c->args[1]))
 		api_error_text(c->out, 404, "HTTP 404 Not Found");
-	else if (!registry_connector_with(c->api->registry, c->args[0], see_failed, &ignored))
+	else if (!registry_connector_with(c->api->registry, c->args[0], see, &seen))
 		connect_missing(c, MISSING_RESTART);
-	else if (!view_is(c->args[1], "0"))
+	else if (!seen.has_task || !view_is(c->args[1], "0"))
 		connect_missing(c, MISSING_TASK);
 	else if (command(c, REGISTRY_RESTART, MISSING_RESTART))
 		c->out->status = 204;
