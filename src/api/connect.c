@@ -1,7 +1,32 @@
 /* Kafka Connect's REST API in the shapes of a Connect 3.9 worker: routes, and the life of connectors. See connect_int.h. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/connect_int.h"
+
+/* ---- what a request says ---- */
+
+bool connect_flag(const struct call *c, const char *name, bool otherwise)
+{
+	const char *v = http_query(c->r, name);
+
+	return *v ? strcasecmp(v, "true") == 0 : otherwise;
+}
+
+bool connect_task(struct call *c, bool *ret_first)
+{
+	const char *text = arena_str(&c->arena, c->args[1]), *digits = text + (*text == '-' || *text == '+');
+	size_t n = strspn(digits, "0123456789");
+
+	*ret_first = false;
+	if (n == 0 || n > 9 || digits[n]) {
+		api_error_text(c->out, 404, "HTTP 404 Not Found");
+		return false;
+	}
+	c->args[1] = view_str(arena_printf(&c->arena, "%ld", strtol(text, NULL, 10)));
+	*ret_first = view_is(c->args[1], "0");
+	return true;
+}
 
 /* ---- the worker ---- */
 
@@ -81,7 +106,7 @@ static void see(void *arg, struct connector *c)
  */
 static void post_restart(struct call *c)
 {
-	bool tasks = http_query_has(c->r, "includeTasks", "true"), only = http_query_has(c->r, "onlyFailed", "true");
+	bool tasks = connect_flag(c, "includeTasks", false), only = connect_flag(c, "onlyFailed", false);
 	unsigned restarting;
 	struct seen seen;
 
@@ -101,25 +126,16 @@ static void post_restart(struct call *c)
 		c->out->status = 202;
 }
 
-static bool is_number(struct view v)
-{
-	size_t i;
-
-	for (i = 0; i < v.len; i++)
-		if (v.ptr[i] < '0' || v.ptr[i] > '9')
-			return false;
-	return v.len > 0 && v.len < 10;
-}
-
 static void post_task_restart(struct call *c)
 {
 	struct seen seen;
+	bool first;
 
-	if (!is_number(c->args[1]))
-		api_error_text(c->out, 404, "HTTP 404 Not Found");
-	else if (!registry_connector_with(c->api->registry, c->args[0], see, &seen))
+	if (!connect_task(c, &first))
+		return;
+	if (!registry_connector_with(c->api->registry, c->args[0], see, &seen))
 		connect_missing(c, MISSING_RESTART);
-	else if (!seen.has_task || !view_is(c->args[1], "0"))
+	else if (!seen.has_task || !first)
 		connect_missing(c, MISSING_TASK);
 	else if (command(c, REGISTRY_RESTART, MISSING_RESTART))
 		c->out->status = 204;
@@ -159,6 +175,14 @@ static const struct route routes[] = {
 	{"PUT", "/admin/loggers/{}", connect_set_logger, true},
 };
 
+/* Whoever asks what a path can do is told, without the headers that would let pages of other sites use it. */
+static void options(struct call *c)
+{
+	c->out->status = 200;
+	c->out->content_type = "text/plain";
+	buf_puts(&c->out->body, c->allowed);
+}
+
 void api_connect(void *arg, const struct http_request *r, struct http_response *out)
 {
 	struct call c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
@@ -170,7 +194,10 @@ void api_connect(void *arg, const struct http_request *r, struct http_response *
 		api_error_text(out, 404, "HTTP 404 Not Found");
 		break;
 	case ROUTE_NO_METHOD:
-		api_error_text(out, 405, "HTTP 405 Method Not Allowed");
+		if (strcmp(r->method, "OPTIONS") == 0)
+			options(&c);
+		else
+			api_error_text(out, 405, "HTTP 405 Method Not Allowed");
 		break;
 	case ROUTE_NO_TYPE:
 		api_error_text(out, 415, "HTTP 415 Unsupported Media Type");

@@ -1,5 +1,5 @@
 /* Plugins: the connector class, the transforms and the converter that walmill has in it. Loggers: there is one level for all of
- * walmill, and each of the names below stands for it. */
+ * walmill, and each of the names below stands for it, with what stands above and below them. A worker takes any name; so do we. */
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -37,7 +37,7 @@ static enum capture_dialect dialect_of(const struct call *c)
 
 void connect_plugins(struct call *c)
 {
-	bool all = http_query_has(c->r, "connectorsOnly", "false");
+	bool all = !connect_flag(c, "connectorsOnly", true);
 	struct buf *b = &c->out->body;
 	size_t i;
 
@@ -127,14 +127,27 @@ static const struct {
 /* When the level was set through here, milliseconds since 1970; 0 = never. */
 static _Atomic int64_t level_set_ms;
 
-static bool is_logger(struct view name)
+/* What a name is to walmill's one level. */
+enum logger_kind { LOGGER_OTHER, LOGGER_BELOW, LOGGER_OURS };
+
+static bool is_above(struct view name, struct view other)
+{
+	return name.len < other.len && other.ptr[name.len] == '.' && memcmp(name.ptr, other.ptr, name.len) == 0;
+}
+
+static enum logger_kind logger_kind(struct view name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(loggers) / sizeof(loggers[0]); i++)
-		if (view_is(name, loggers[i]))
-			return true;
-	return false;
+	for (i = 0; i < sizeof(loggers) / sizeof(loggers[0]); i++) {
+		struct view ours = view_str(loggers[i]);
+
+		if (view_eq(name, ours) || is_above(name, ours))
+			return LOGGER_OURS;
+		if (is_above(ours, name))
+			return LOGGER_BELOW;
+	}
+	return LOGGER_OTHER;
 }
 
 static const char *level_now(const struct call *c)
@@ -173,18 +186,12 @@ void connect_loggers(struct call *c)
 	buf_putc(b, '}');
 }
 
-static bool known_logger(struct call *c)
-{
-	if (is_logger(c->args[0]))
-		return true;
-	api_error_text(c->out, 404, "Logger %.*s not found.", (int)c->args[0].len, (const char *)c->args[0].ptr);
-	return false;
-}
-
 void connect_logger(struct call *c)
 {
-	if (!known_logger(c))
+	if (logger_kind(c->args[0]) == LOGGER_OTHER) {
+		api_error_text(c->out, 404, "Logger %.*s not found.", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
+	}
 	c->out->status = 200;
 	put_level(c);
 }
@@ -217,13 +224,17 @@ static int level_asked(struct call *c)
 
 void connect_set_logger(struct call *c)
 {
-	int level;
+	enum logger_kind kind = logger_kind(c->args[0]);
+	int level = level_asked(c);
 
-	if (!known_logger(c) || (level = level_asked(c)) < 0)
+	if (level < 0)
 		return;
-	logger_set_level(c->api->logger, levels[level].level);
-	atomic_store(&level_set_ms, io_now_us(c->api->io) / 1000);
-	if (http_query_has(c->r, "scope", "cluster")) {
+	/* who quiets one class of a worker does not mean all of walmill */
+	if (kind == LOGGER_OURS || (kind == LOGGER_BELOW && levels[level].level <= LOGGER_INFO)) {
+		logger_set_level(c->api->logger, levels[level].level);
+		atomic_store(&level_set_ms, io_now_us(c->api->io) / 1000);
+	}
+	if (strcasecmp(http_query(c->r, "scope"), "cluster") == 0) {
 		c->out->status = 204;
 		return;
 	}

@@ -228,7 +228,9 @@ void connect_tasks_config(struct call *c)
 
 void connect_task_status(struct call *c)
 {
-	if (!view_is(c->args[1], "0") || !show(c, c->args[0], with_task_status, 0))
+	bool first;
+
+	if (connect_task(c, &first) && (!first || !show(c, c->args[0], with_task_status, 0)))
 		connect_missing(c, MISSING_TASK_STATUS);
 }
 

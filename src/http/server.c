@@ -316,12 +316,24 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const c
 	return rc;
 }
 
+/* A target may be a whole URL (RFC 9112: a server takes it); then what is behind its authority counts, if that is the Host that was
+ * judged. */
+static const char *origin_form(const char *target, struct MHD_Connection *c)
+{
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+	size_t n = host ? strlen(host) : 0;
+
+	if (!target || !n || strncasecmp(target, "http://", 7) != 0 || strncasecmp(target + 7, host, n) != 0)
+		return target;
+	return target[7 + n] == '/' ? target + 7 + n : target[7 + n] == '\0' ? "/" : target;
+}
+
 static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
 	const char *data, size_t *data_len, void **state)
 {
 	struct http_server *s = arg;
 	struct exchange *x = *state;
-	struct http_request req = {.method = method, .path = url, .raw = noted_uri(c), .mhd = c};
+	struct http_request req = {.method = method, .path = origin_form(url, c), .raw = origin_form(noted_uri(c), c), .mhd = c};
 	struct http_response out = {.status = 500, .headers = BUF_INIT(HEADERS_MAX), .body = BUF_INIT((size_t)1 << 28)};
 	enum MHD_Result rc;
 	int64_t began_us;
