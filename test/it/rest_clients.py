@@ -62,6 +62,17 @@ RAW = [
     ("all plugins", ["GET /connector-plugins?connectorsOnly=False"], "", (200, "RegexRouter")),
     ("all plugins by any other word", ["GET /connector-plugins?connectorsOnly=no"], "", (200, "RegexRouter")),
     ("no word is the preset", ["GET /connector-plugins?connectorsOnly="], "", (200, "PostgresConnector.{0,60}\\]")),
+    ("what a router can be told", ["GET /connector-plugins/RegexRouter/config"], "",
+     (200, '{"name":"regex","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":".{8,90}",'
+           '"group":null,"width":"NONE","display_name":"[Rr]egex","dependents":\\[\\],"order":-1},{"name":"replacement","type":"STRING",')),
+    ("and the converter", ["GET /connector-plugins/org.apache.kafka.connect.json.JsonConverter/config"], "",
+     (200, '{"name":"schemas.enable","type":"BOOLEAN","required":false,"default_value":"true","importance":"HIGH",'
+           '"documentation":".{8,300}","group":"Schemas","width":"MEDIUM","display_name":"[^"]*","dependents":\\[\\],"order":0}')),
+    ("and Debezium's", ["GET /connector-plugins/io.debezium.transforms.ExtractNewRecordState/config"], "",
+     (200, '"name":"delete.tombstone.handling.mode","type":"STRING","required":false,"default_value":"tombstone","importance":"MEDIUM",')),
+    ("and its router", ["GET /connector-plugins/ByLogicalTableRouter/config"], "",
+     (200, '"name":"key.enforce.uniqueness","type":"BOOLEAN","required":false,"default_value":"true","importance":"LOW",')),
+    ("a plugin that nobody has", ["GET /connector-plugins/NoRouter/config"], "", (404, "Unknown plugin NoRouter.")),
     ("expanding to nothing known", ["GET /connectors?expand=status,info"], "", (200, '{"clients":{}}')),
     ("a task of another number", [f"GET {C}/tasks/07/status"], "", (404, "No status found for task clients-7\"")),
     ("a task below 0", [f"GET {C}/tasks/-1/status"], "", (404, "No status found for task clients--1\"")),
