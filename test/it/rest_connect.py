@@ -339,7 +339,8 @@ def topics(program):
         def active():
             return x.must(200, "GET", f"{C}/topics")["life"]["topics"]
 
-        assert active() == ["l.public.t"]
+        # it streams once the snapshot is written, and the topic is there once that is on the disk
+        until(lambda: active() == ["l.public.t"], "the topic is active")
         x.must(202, "PUT", f"{C}/topics/reset")
         assert active() == []
         x.w.stop(signal.SIGKILL)
