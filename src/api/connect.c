@@ -1,7 +1,32 @@
 /* Kafka Connect's REST API in the shapes of a Connect 3.9 worker: routes, and the life of connectors. See connect_int.h. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/connect_int.h"
+
+/* ---- what a request says ---- */
+
+bool connect_flag(const struct call *c, const char *name, bool otherwise)
+{
+	const char *v = http_query(c->r, name);
+
+	return *v ? strcasecmp(v, "true") == 0 : otherwise;
+}
+
+bool connect_task(struct call *c, bool *ret_first)
+{
+	const char *text = arena_str(&c->arena, c->args[1]), *digits = text + (*text == '-' || *text == '+');
+	size_t n = strspn(digits, "0123456789");
+
+	*ret_first = false;
+	if (n == 0 || n > 9 || digits[n]) {
+		api_error_text(c->out, 404, "HTTP 404 Not Found");
+		return false;
+	}
+	c->args[1] = view_str(arena_printf(&c->arena, "%ld", strtol(text, NULL, 10)));
+	*ret_first = view_is(c->args[1], "0");
+	return true;
+}
 
 /* ---- the worker ---- */
 
@@ -61,13 +86,18 @@ static void delete_connector(struct call *c)
 		c->out->status = 204;
 }
 
-static void see_failed(void *arg, struct connector *c)
+struct seen {
+	bool failed, has_task;
+};
+
+static void see(void *arg, struct connector *c)
 {
+	struct seen *seen = arg;
 	struct connector_status s;
 
 	connector_status(c, &s);
 	buf_release(&s.warnings);
-	*(bool *)arg = s.state == CONNECTOR_FAILED;
+	*seen = (struct seen){s.state == CONNECTOR_FAILED, s.has_task};
 }
 
 /*
@@ -76,15 +106,16 @@ static void see_failed(void *arg, struct connector *c)
  */
 static void post_restart(struct call *c)
 {
-	bool tasks = http_query_has(c->r, "includeTasks", "true"), only = http_query_has(c->r, "onlyFailed", "true"), failed = false;
+	bool tasks = connect_flag(c, "includeTasks", false), only = connect_flag(c, "onlyFailed", false);
 	unsigned restarting;
+	struct seen seen;
 
-	if (!registry_connector_with(c->api->registry, c->args[0], see_failed, &failed)) {
+	if (!registry_connector_with(c->api->registry, c->args[0], see, &seen)) {
 		connect_missing(c, MISSING_RESTART);
 		return;
 	}
 	/* what fails is the task: without includeTasks, onlyFailed finds nothing to do */
-	restarting = only ? (failed && tasks ? RESTARTING_TASK : 0u) : RESTARTING_CONNECTOR | (tasks ? RESTARTING_TASK : 0u);
+	restarting = only ? (seen.failed && tasks ? RESTARTING_TASK : 0u) : RESTARTING_CONNECTOR | (tasks ? RESTARTING_TASK : 0u);
 	if (restarting && !command(c, REGISTRY_RESTART, MISSING_RESTART))
 		return;
 	if (!tasks && !only)
@@ -95,25 +126,16 @@ static void post_restart(struct call *c)
 		c->out->status = 202;
 }
 
-static bool is_number(struct view v)
-{
-	size_t i;
-
-	for (i = 0; i < v.len; i++)
-		if (v.ptr[i] < '0' || v.ptr[i] > '9')
-			return false;
-	return v.len > 0 && v.len < 10;
-}
-
 static void post_task_restart(struct call *c)
 {
-	bool ignored;
+	struct seen seen;
+	bool first;
 
-	if (!is_number(c->args[1]))
-		api_error_text(c->out, 404, "HTTP 404 Not Found");
-	else if (!registry_connector_with(c->api->registry, c->args[0], see_failed, &ignored))
+	if (!connect_task(c, &first))
+		return;
+	if (!registry_connector_with(c->api->registry, c->args[0], see, &seen))
 		connect_missing(c, MISSING_RESTART);
-	else if (!view_is(c->args[1], "0"))
+	else if (!seen.has_task || !first)
 		connect_missing(c, MISSING_TASK);
 	else if (command(c, REGISTRY_RESTART, MISSING_RESTART))
 		c->out->status = 204;
@@ -153,6 +175,14 @@ static const struct route routes[] = {
 	{"PUT", "/admin/loggers/{}", connect_set_logger, true},
 };
 
+/* Whoever asks what a path can do is told, without the headers that would let pages of other sites use it. */
+static void options(struct call *c)
+{
+	c->out->status = 200;
+	c->out->content_type = "text/plain";
+	buf_puts(&c->out->body, c->allowed);
+}
+
 void api_connect(void *arg, const struct http_request *r, struct http_response *out)
 {
 	struct call c = {.api = arg, .r = r, .out = out, .arena = ARENA_INIT};
@@ -164,7 +194,10 @@ void api_connect(void *arg, const struct http_request *r, struct http_response *
 		api_error_text(out, 404, "HTTP 404 Not Found");
 		break;
 	case ROUTE_NO_METHOD:
-		api_error_text(out, 405, "HTTP 405 Method Not Allowed");
+		if (strcmp(r->method, "OPTIONS") == 0)
+			options(&c);
+		else
+			api_error_text(out, 405, "HTTP 405 Method Not Allowed");
 		break;
 	case ROUTE_NO_TYPE:
 		api_error_text(out, 415, "HTTP 415 Unsupported Media Type");

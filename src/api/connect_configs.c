@@ -113,7 +113,9 @@ static void put_map(struct call *c, struct buf *b, struct view config, struct vi
 		struct view key = js_unescape(&c->arena, t.key, t.key_escaped);
 
 		buf_printf(b, "%s%.*s=", first ? "" : ", ", (int)key.len, (const char *)key.ptr);
-		buf_putv(b, is_secret(key) ? view_str("[hidden]") : js_unescape(&c->arena, t.text, t.text_escaped));
+		buf_putv(b, is_secret(key)     ? view_str("[hidden]")
+			: t.kind == JS_NULL ? view_str("null")
+					    : js_unescape(&c->arena, t.text, t.text_escaped));
 		first = false;
 		js_skip(&js, &t);
 	}

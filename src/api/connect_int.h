@@ -15,6 +15,11 @@ void connect_missing(struct call *c, enum connect_missing which);   /* 404; args
 bool connect_body(struct call *c, const char *what, struct js_reader *js);
 void connect_bad_body(struct call *c, const struct js_reader *js, const char *what);
 
+/* connect.c. A parameter as Java reads it: "true" in any case, all else is false; `otherwise` when it is not given or empty. */
+bool connect_flag(const struct call *c, const char *name, bool otherwise);
+/* args[1] as a task's number, which is made plain in place ("00" is task 0); false when it was answered, as it is none. */
+bool connect_task(struct call *c, bool *ret_first);
+
 /* connect_show.c */
 void connect_list(struct call *c);
 void connect_info(struct call *c);

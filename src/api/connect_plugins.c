@@ -1,5 +1,5 @@
 /* Plugins: the connector class, the transforms and the converter that walmill has in it. Loggers: there is one level for all of
- * walmill, and each of the names below stands for it. */
+ * walmill, and each of the names below stands for it, with what stands above and below them. A worker takes any name; so do we. */
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -15,15 +15,50 @@ const char *connect_plugin_version(enum capture_dialect dialect)
 	return dialect == DIALECT_2_6 ? "2.6.2.Final" : "3.2.3.Final";
 }
 
+/* What a transform or the converter can be told: those of its options that are obeyed here. */
+struct option {
+	const char *key, *type, *preset, *importance, *group, *width;
+	int order;
+	bool required;
+	const char *about;
+};
+
+static const struct option logical_router[] = {
+	{"topic.regex", "STRING", NULL, "LOW", NULL, "LONG", 1, false, "Topics that match it are renamed."},
+	{"topic.replacement", "STRING", NULL, "LOW", NULL, "LONG", 1, false, "The new name, with $1 for what the first group matched."},
+	{"key.enforce.uniqueness", "BOOLEAN", "true", "LOW", NULL, "SHORT", 1, false, "Adds to keys which table they are of."},
+	{0}};
+
+static const struct option new_record_state[] = {
+	{"delete.tombstone.handling.mode", "STRING", "tombstone", "MEDIUM", NULL, "MEDIUM", 1, false,
+		"What becomes of deletes: drop, tombstone, rewrite, rewrite-with-tombstone, delete-to-tombstone, none."},
+	{"add.fields.prefix", "STRING", "__", "LOW", NULL, "SHORT", 1, false, "Stands before the names of added fields."},
+	{"add.fields", "LIST", "", "LOW", NULL, "LONG", 1, false, "Fields of the event to add to the row, such as op,source.ts_ms."},
+	{"add.headers.prefix", "STRING", "__", "LOW", NULL, "SHORT", 1, false, "Stands before the names of added headers."},
+	{"add.headers", "LIST", "", "LOW", NULL, "LONG", 1, false, "Fields of the event to add as headers."},
+	{0}};
+
+static const struct option regex_router[] = {
+	{"regex", "STRING", NULL, "HIGH", NULL, "NONE", -1, true, "Topics that match it are renamed."},
+	{"replacement", "STRING", NULL, "HIGH", NULL, "NONE", -1, true, "The new name, with $1 for what the first group matched."},
+	{0}};
+
+static const struct option json_converter[] = {
+	{"schemas.enable", "BOOLEAN", "true", "HIGH", "Schemas", "MEDIUM", 0, false, "Whether each key and value comes with its schema."},
+	{"replace.null.with.default", "BOOLEAN", "true", "LOW", "Serialization", "MEDIUM", 1, false,
+		"Whether a null is written as its column's default."},
+	{0}};
+
 static const struct {
 	const char *class, *type;
 	bool debezium;
+	const struct option *options;   /* ends with a key that is NULL; NULL for the connector: config_defs.h */
 } plugins[] = {
-	{CONNECTOR_CLASS, "source", true},
-	{"io.debezium.transforms.ByLogicalTableRouter", "transformation", true},
-	{"io.debezium.transforms.ExtractNewRecordState", "transformation", true},
-	{"org.apache.kafka.connect.transforms.RegexRouter", "transformation", false},
-	{"org.apache.kafka.connect.json.JsonConverter", "converter", false},
+	{CONNECTOR_CLASS, "source", true, NULL},
+	{"io.debezium.transforms.ByLogicalTableRouter", "transformation", true, logical_router},
+	{"io.debezium.transforms.ExtractNewRecordState", "transformation", true, new_record_state},
+	{"org.apache.kafka.connect.transforms.RegexRouter", "transformation", false, regex_router},
+	{"org.apache.kafka.connect.json.JsonConverter", "converter", false, json_converter},
 };
 
 static enum capture_dialect dialect_of(const struct call *c)
@@ -37,7 +72,7 @@ static enum capture_dialect dialect_of(const struct call *c)
 
 void connect_plugins(struct call *c)
 {
-	bool all = http_query_has(c->r, "connectorsOnly", "false");
+	bool all = !connect_flag(c, "connectorsOnly", true);
 	struct buf *b = &c->out->body;
 	size_t i;
 
@@ -93,17 +128,42 @@ void connect_put_definition(struct buf *b, const struct config_def *d, enum capt
 	buf_printf(b, ",\"dependents\":[],\"order\":%u}", d->order[dialect]);
 }
 
+static void put_options(struct buf *b, const struct option *o)
+{
+	buf_putc(b, '[');
+	for (; o->key; o++) {
+		js_put_comma(b);
+		buf_putc(b, '{');
+		put_text(b, "name", o->key);
+		put_text(b, "type", o->type);
+		buf_printf(b, ",\"required\":%s", o->required ? "true" : "false");
+		put_text(b, "default_value", o->preset);
+		put_text(b, "importance", o->importance);
+		put_text(b, "documentation", o->about);
+		put_text(b, "group", o->group);
+		put_text(b, "width", o->width);
+		put_display_name(b, o->key);
+		buf_printf(b, ",\"dependents\":[],\"order\":%d}", o->order);
+	}
+	buf_putc(b, ']');
+}
+
 void connect_plugin_config(struct call *c)
 {
 	struct buf *b = &c->out->body;
 	struct view name = c->args[0];
 	unsigned i;
 
+	c->out->status = 200;
+	for (i = 1; i < sizeof(plugins) / sizeof(plugins[0]); i++)
+		if (view_is(name, plugins[i].class) || view_is(name, strrchr(plugins[i].class, '.') + 1)) {
+			put_options(b, plugins[i].options);
+			return;
+		}
 	if (!connect_plugin_is(name)) {
 		api_error_text(c->out, 404, "Unknown plugin %.*s.", (int)name.len, (const char *)name.ptr);
 		return;
 	}
-	c->out->status = 200;
 	buf_putc(b, '[');
 	for (i = 0; i < config_ndefs; i++) {
 		if (!config_defs[i].order[dialect_of(c)])
@@ -127,14 +187,27 @@ static const struct {
 /* When the level was set through here, milliseconds since 1970; 0 = never. */
 static _Atomic int64_t level_set_ms;
 
-static bool is_logger(struct view name)
+/* What a name is to walmill's one level. */
+enum logger_kind { LOGGER_OTHER, LOGGER_BELOW, LOGGER_OURS };
+
+static bool is_above(struct view name, struct view other)
+{
+	return name.len < other.len && other.ptr[name.len] == '.' && memcmp(name.ptr, other.ptr, name.len) == 0;
+}
+
+static enum logger_kind logger_kind(struct view name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(loggers) / sizeof(loggers[0]); i++)
-		if (view_is(name, loggers[i]))
-			return true;
-	return false;
+	for (i = 0; i < sizeof(loggers) / sizeof(loggers[0]); i++) {
+		struct view ours = view_str(loggers[i]);
+
+		if (view_eq(name, ours) || is_above(name, ours))
+			return LOGGER_OURS;
+		if (is_above(ours, name))
+			return LOGGER_BELOW;
+	}
+	return LOGGER_OTHER;
 }
 
 static const char *level_now(const struct call *c)
@@ -173,18 +246,12 @@ void connect_loggers(struct call *c)
 	buf_putc(b, '}');
 }
 
-static bool known_logger(struct call *c)
-{
-	if (is_logger(c->args[0]))
-		return true;
-	api_error_text(c->out, 404, "Logger %.*s not found.", (int)c->args[0].len, (const char *)c->args[0].ptr);
-	return false;
-}
-
 void connect_logger(struct call *c)
 {
-	if (!known_logger(c))
+	if (logger_kind(c->args[0]) == LOGGER_OTHER) {
+		api_error_text(c->out, 404, "Logger %.*s not found.", (int)c->args[0].len, (const char *)c->args[0].ptr);
 		return;
+	}
 	c->out->status = 200;
 	put_level(c);
 }
@@ -217,13 +284,17 @@ static int level_asked(struct call *c)
 
 void connect_set_logger(struct call *c)
 {
-	int level;
+	enum logger_kind kind = logger_kind(c->args[0]);
+	int level = level_asked(c);
 
-	if (!known_logger(c) || (level = level_asked(c)) < 0)
+	if (level < 0)
 		return;
-	logger_set_level(c->api->logger, levels[level].level);
-	atomic_store(&level_set_ms, io_now_us(c->api->io) / 1000);
-	if (http_query_has(c->r, "scope", "cluster")) {
+	/* who quiets one class of a worker does not mean all of walmill */
+	if (kind == LOGGER_OURS || (kind == LOGGER_BELOW && levels[level].level <= LOGGER_INFO)) {
+		logger_set_level(c->api->logger, levels[level].level);
+		atomic_store(&level_set_ms, io_now_us(c->api->io) / 1000);
+	}
+	if (strcasecmp(http_query(c->r, "scope"), "cluster") == 0) {
 		c->out->status = 204;
 		return;
 	}

@@ -18,7 +18,7 @@ static bool has_task(struct connector *c)
 
 	connector_status(c, &s);
 	buf_release(&s.warnings);
-	return s.state != CONNECTOR_STOPPED;
+	return s.has_task;
 }
 
 static void put_info(struct buf *b, struct connector *c, bool tasks)
@@ -88,7 +88,7 @@ static void put_status(struct buf *b, struct connector *c, const char *worker, u
 		restarting & RESTARTING_CONNECTOR      ? "RESTARTING"
 			: s.state == CONNECTOR_FAILED ? "RUNNING"
 							  : connector_state_name(s.state), worker);
-	if (s.state != CONNECTOR_STOPPED)
+	if (s.has_task)
 		put_task_state(b, &s, worker, restarting & RESTARTING_TASK);
 	buf_puts(b, "],\"type\":\"source\"");
 	put_own(b, &s);
@@ -96,7 +96,8 @@ static void put_status(struct buf *b, struct connector *c, const char *worker, u
 	buf_release(&s.warnings);
 }
 
-/* A task's configuration is the connector's, with the class of the task. */
+/* A task's configuration is the connector's, with the class of the task. (A worker's task that is PAUSED keeps the one that it ran with
+ * until it is resumed.) */
 static void put_task_config(struct buf *b, const struct connector_config *cfg)
 {
 	buf_put(b, cfg->json.ptr, cfg->json.len - 1);
@@ -171,7 +172,7 @@ static void with_task_status(void *arg, struct connector *c)
 
 	connector_status(c, &s);
 	buf_release(&s.warnings);
-	if (s.state == CONNECTOR_STOPPED)
+	if (!s.has_task)
 		connect_missing(o->call, MISSING_TASK_STATUS);
 	else
 		put_task_state(&o->call->out->body, &s, o->call->api->worker_id, false);
@@ -227,7 +228,9 @@ void connect_tasks_config(struct call *c)
 
 void connect_task_status(struct call *c)
 {
-	if (!view_is(c->args[1], "0") || !show(c, c->args[0], with_task_status, 0))
+	bool first;
+
+	if (connect_task(c, &first) && (!first || !show(c, c->args[0], with_task_status, 0)))
 		connect_missing(c, MISSING_TASK_STATUS);
 }
 

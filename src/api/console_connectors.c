@@ -23,7 +23,7 @@ static void put_task(struct buf *b, const struct connector_status *s)
 {
 	js_put_key(b, "tasks");
 	buf_putc(b, '[');
-	if (s->state != CONNECTOR_STOPPED) {
+	if (s->has_task) {
 		buf_putc(b, '{');
 		console_put_int(b, "id", 0);
 		console_put_text(b, "state", view_str(connector_state_name(s->state)));

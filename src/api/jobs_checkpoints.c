@@ -134,7 +134,11 @@ static void one_checkpoint(struct job_view *v)
 			return;
 		}
 	}
-	jobs_fail_text(v->call, 404, "Could not find checkpointing statistics for checkpoint %.*s.", (int)id.len, (const char *)id.ptr);
+	if (!jobs_is_number(id))
+		jobs_fail_text(v->call, 400, "Cannot resolve path parameter (checkpointid) from value \"%.*s\".", (int)id.len,
+			(const char *)id.ptr);
+	else
+		jobs_fail_text(v->call, 404, "Could not find checkpointing statistics for checkpoint %.*s.", (int)id.len, (const char *)id.ptr);
 }
 
 void jobs_checkpoint(struct call *c)

@@ -151,43 +151,6 @@ void jobs_taskmanager(struct call *c)
 
 /* ---- metrics ---- */
 
-static bool wanted(const char *get, const char *name)
-{
-	size_t n = strlen(name);
-
-	while (*get) {
-		size_t len = strcspn(get, ",");
-
-		if (len == n && memcmp(get, name, n) == 0)
-			return true;
-		get += len + (get[len] == ',');
-	}
-	return false;
-}
-
-void jobs_put_metrics(struct call *c, const struct job_metric *list, unsigned n, const char *prefix, const void *of)
-{
-	const char *get = http_query(c->r, "get");
-	struct buf *b = &c->out->body;
-	char name[128];
-	unsigned i;
-	double v;
-
-	c->out->status = 200;
-	buf_putc(b, '[');
-	for (i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), "%s%s", prefix, list[i].name);
-		if ((*get && !wanted(get, name)) || !list[i].fn(of, &v))
-			continue;
-		js_put_comma(b);
-		buf_printf(b, "{\"id\":\"%s\"", name);
-		if (*get)
-			buf_printf(b, ",\"value\":\"%.15g\"", v);
-		buf_putc(b, '}');
-	}
-	buf_putc(b, ']');
-}
-
 static bool running(const void *of, double *ret)
 {
 	unsigned used;
@@ -219,11 +182,40 @@ static bool memory(const void *of, double *ret)
 	return true;
 }
 
+static bool managers(const void *of, double *ret)
+{
+	*ret = 1;
+	return true;
+}
+
+static const struct job_metric metrics[] = {{"numRunningJobs", running}, {"numRegisteredTaskManagers", managers}, {"taskSlotsTotal", total},
+	{"taskSlotsAvailable", available}, {"Status.Process.Memory.Resident", memory}};
+
 void jobs_jobmanager_metrics(struct call *c)
 {
-	static const struct job_metric metrics[] = {{"numRunningJobs", running}, {"taskSlotsTotal", total}, {"taskSlotsAvailable", available},
-		{"Status.Process.Memory.Resident", memory}};
-
 	if (!c->args[0].ptr || is_taskmanager(c))
 		jobs_put_metrics(c, metrics, sizeof(metrics) / sizeof(metrics[0]), "", c);
+}
+
+void jobs_taskmanagers_metrics(struct call *c)
+{
+	const void *of = c;
+
+	jobs_put_aggregates(c, metrics, sizeof(metrics) / sizeof(metrics[0]), &of, 1);
+}
+
+/* ---- what there is none of: programs are not uploaded here, nothing is kept for other jobs ---- */
+
+void jobs_jars(struct call *c)
+{
+	c->out->status = 200;
+	buf_puts(&c->out->body, "{\"address\":");
+	js_put_str(&c->out->body, arena_printf(&c->arena, "http://%s", http_header(c->r, "Host")));
+	buf_puts(&c->out->body, ",\"files\":[]}");
+}
+
+void jobs_datasets(struct call *c)
+{
+	c->out->status = 200;
+	buf_puts(&c->out->body, "{\"dataSets\":[]}");
 }

@@ -152,7 +152,9 @@ static void with_vertex(struct job_view *j, vertex_fn fn)
 	struct view id = j->call->args[1];
 
 	job_graph(j->j->job, find_vertex, &o);
-	if (!o.found)
+	if (!o.found && !jobs_is_id(id))
+		jobs_fail_text(j->call, 400, "Cannot resolve path parameter (vertexid) from value \"%.*s\".", (int)id.len, (const char *)id.ptr);
+	else if (!o.found)
 		jobs_fail_text(j->call, 404, "JobVertex %.*s not found", (int)id.len, (const char *)id.ptr);
 }
 
@@ -283,18 +285,70 @@ VERTEX_ROUTE(jobs_vertex_taskmanagers, put_taskmanagers)
 VERTEX_ROUTE(jobs_vertex_watermarks, put_watermarks)
 VERTEX_ROUTE(jobs_vertex_accumulators, put_accumulators)
 
+static void put_subtasks_accumulators(const struct job_view *j, const struct job_vertex *v)
+{
+	buf_printf(j->b, "{\"id\":\"%s\",\"parallelism\":1,\"subtasks\":[{\"subtask\":0,\"attempt\":0,\"host\":\"localhost\","
+		"\"endpoint\":\"localhost\",\"user-accumulators\":[]}]}", v->id);
+}
+
+VERTEX_ROUTE(jobs_vertex_subtasks_accumulators, put_subtasks_accumulators)
+
+/* As a JobManager answers that has not sampled a vertex, or does not: who waits for whom is not measured. */
+static void put_backpressure(const struct job_view *j, const struct job_vertex *v)
+{
+	buf_puts(j->b, "{\"status\":\"deprecated\"}");
+}
+
+static void put_flamegraph(const struct job_view *j, const struct job_vertex *v)
+{
+	buf_puts(j->b, "{\"endTimestamp\":-2}");
+}
+
+VERTEX_ROUTE(jobs_vertex_backpressure, put_backpressure)
+VERTEX_ROUTE(jobs_vertex_flamegraph, put_flamegraph)
+
+/* ---- its one subtask with its one attempt: args[2] and args[3] (where the path has it), 0 ---- */
+
+static void with_subtask(struct call *c, void (*fn)(struct job_view *v))
+{
+	static const char *const names[] = {"subtaskindex", "attempt"};
+	unsigned i;
+
+	for (i = 2; i < 4 && c->args[i].ptr; i++)
+		if (!jobs_is_number(c->args[i])) {
+			jobs_fail_text(c, 400, "Cannot resolve path parameter (%s) from value \"%.*s\".", names[i - 2], (int)c->args[i].len,
+				(const char *)c->args[i].ptr);
+			return;
+		}
+	if (!view_is(c->args[2], "0") || (c->args[3].ptr && !view_is(c->args[3], "0")))
+		jobs_fail_text(c, 404, "Invalid subtask index or attempt: each vertex has subtask 0 with attempt 0");
+	else
+		jobs_with(c, fn);
+}
+
 static void subtask_of(struct job_view *v)
 {
 	with_vertex(v, put_subtask);
 }
 
-/* args[2] is the subtask, args[3] (where the path has it) the attempt: there is one of each, 0 */
 void jobs_vertex_subtask(struct call *c)
 {
-	if (!view_is(c->args[2], "0") || (c->args[3].ptr && !view_is(c->args[3], "0")))
-		jobs_fail_text(c, 404, "Invalid subtask index or attempt: each vertex has subtask 0 with attempt 0");
-	else
-		jobs_with(c, subtask_of);
+	with_subtask(c, subtask_of);
+}
+
+static void put_attempt_accumulators(const struct job_view *j, const struct job_vertex *v)
+{
+	buf_printf(j->b, "{\"subtask\":0,\"attempt\":0,\"id\":\"%s_%s_0_0\",\"user-accumulators\":[]}", j->j->id, v->id);
+}
+
+static void attempt_accumulators_of(struct job_view *v)
+{
+	with_vertex(v, put_attempt_accumulators);
+}
+
+void jobs_vertex_attempt_accumulators(struct call *c)
+{
+	with_subtask(c, attempt_accumulators_of);
 }
 
 /* ---- metrics ---- */
@@ -347,31 +401,40 @@ static void put_metrics(const struct job_view *j, const struct job_vertex *v)
 
 VERTEX_ROUTE(jobs_vertex_metrics, put_metrics)
 
-/* Aggregated over subtasks: of one, each aggregate is its value. Without get= the names. */
-static void put_subtask_metrics(const struct job_view *j, const struct job_vertex *v)
+/* "0", "0-3,5": whether the one subtask is among them */
+static bool has_first(const char *ranges)
 {
-	const char *get = http_query(j->call->r, "get");
-	unsigned i;
-	double d;
+	bool has = *ranges == '\0';
 
-	if (!*get) {
-		jobs_put_metrics(j->call, metrics, METRICS, "", v);
-		return;
-	}
-	buf_putc(j->b, '[');
-	for (i = 0; i < METRICS; i++) {
-		const char *at = strstr(get, metrics[i].name);
-		size_t len = strlen(metrics[i].name);
+	while (*ranges) {
+		struct view range = jobs_list_next(&ranges);
 
-		/* a whole word of the list */
-		while (at && ((at != get && at[-1] != ',') || (at[len] && at[len] != ',')))
-			at = strstr(at + 1, metrics[i].name);
-		if (!at || !metrics[i].fn(v, &d))
-			continue;
-		js_put_comma(j->b);
-		buf_printf(j->b, "{\"id\":\"%s\",\"min\":%.15g,\"max\":%.15g,\"avg\":%.15g,\"sum\":%.15g}", metrics[i].name, d, d, d, d);
+		has = has || (range.len && range.ptr[0] == '0' && (range.len == 1 || range.ptr[1] == '-'));
 	}
-	buf_putc(j->b, ']');
+	return has;
 }
 
-VERTEX_ROUTE(jobs_vertex_subtask_metrics, put_subtask_metrics)
+/* Aggregated over subtasks: of one, each aggregate is its value. */
+static void put_subtasks_metrics(const struct job_view *j, const struct job_vertex *v)
+{
+	const void *of = v;
+
+	jobs_put_aggregates(j->call, metrics, METRICS, &of, has_first(jobs_query_list(j->call, "subtasks")));
+}
+
+VERTEX_ROUTE(jobs_vertex_subtasks_metrics, put_subtasks_metrics)
+
+static void put_subtask_metrics(const struct job_view *j, const struct job_vertex *v)
+{
+	jobs_put_metrics(j->call, metrics, METRICS, "", v);
+}
+
+static void subtask_metrics_of(struct job_view *v)
+{
+	with_vertex(v, put_subtask_metrics);
+}
+
+void jobs_vertex_subtask_metrics(struct call *c)
+{
+	with_subtask(c, subtask_metrics_of);
+}

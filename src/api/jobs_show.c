@@ -72,7 +72,7 @@ static void with_job(void *arg, const struct registry_job *j)
 	w->fn(&v);
 }
 
-static bool is_hex_id(struct view v)
+bool jobs_is_id(struct view v)
 {
 	size_t i;
 
@@ -82,6 +82,16 @@ static bool is_hex_id(struct view v)
 	return v.len == 32;
 }
 
+bool jobs_is_number(struct view v)
+{
+	size_t i;
+
+	for (i = 0; i < v.len; i++)
+		if (v.ptr[i] < '0' || v.ptr[i] > '9')
+			return false;
+	return v.len > 0;
+}
+
 void jobs_with(struct call *c, void (*fn)(struct job_view *v))
 {
 	struct view id = c->args[0];
@@ -89,7 +99,7 @@ void jobs_with(struct call *c, void (*fn)(struct job_view *v))
 
 	if (registry_job_with(c->api->registry, id, with_job, &w))
 		return;
-	if (is_hex_id(id))
+	if (jobs_is_id(id))
 		jobs_fail_text(c, 404, "Job %.*s not found", (int)id.len, (const char *)id.ptr);
 	else
 		jobs_fail_text(c, 400, "Cannot resolve path parameter (jobid) from value \"%.*s\": neither a job's id nor its name", (int)id.len,
@@ -357,16 +367,87 @@ static bool lag(const void *of, double *ret)
 	return true;
 }
 
+static const struct job_metric metrics[] = {{"uptime", uptime}, {"totalNumberOfCheckpoints", checkpoints_total},
+	{"numberOfCompletedCheckpoints", checkpoints_made}, {"numberOfFailedCheckpoints", checkpoints_failed},
+	{"lastCheckpointDuration", last_duration}, {"lastCheckpointSize", last_size}, {"rowsWritten", rows_written}, {"lagMs", lag}};
+
+enum { METRICS = sizeof(metrics) / sizeof(metrics[0]) };
+
 static void put_metrics(struct job_view *v)
 {
-	static const struct job_metric metrics[] = {{"uptime", uptime}, {"totalNumberOfCheckpoints", checkpoints_total},
-		{"numberOfCompletedCheckpoints", checkpoints_made}, {"numberOfFailedCheckpoints", checkpoints_failed},
-		{"lastCheckpointDuration", last_duration}, {"lastCheckpointSize", last_size}, {"rowsWritten", rows_written}, {"lagMs", lag}};
-
-	jobs_put_metrics(v->call, metrics, sizeof(metrics) / sizeof(metrics[0]), "", v);
+	jobs_put_metrics(v->call, metrics, METRICS, "", v);
 }
 
 void jobs_metrics(struct call *c)
 {
 	jobs_with(c, put_metrics);
+}
+
+/* ---- over all jobs, or those of ?jobs= ---- */
+
+struct gathered {
+	struct call *call;
+	const char *names;            /* NULL = every job that is not over */
+	struct job_view **views;
+	unsigned n;
+};
+
+static bool is_named(const char *names, const struct registry_job *j)
+{
+	while (*names) {
+		struct view name = jobs_list_next(&names);
+
+		if (view_is(name, j->id) || view_is(name, job_name(j->job)))
+			return true;
+	}
+	return false;
+}
+
+static int gather(void *arg, const struct registry_job *j)
+{
+	struct gathered *g = arg;
+	struct job_view *v = arena_alloc(&g->call->arena, sizeof(*v)), **more;
+
+	fill(v, g->call, j);
+	if (g->names ? !is_named(g->names, j) : is_over(v->s.state))
+		return 0;
+	more = arena_alloc(&g->call->arena, (g->n + 1) * sizeof(struct job_view *));
+	if (g->n)
+		memcpy(more, g->views, g->n * sizeof(struct job_view *));
+	more[g->n++] = v;
+	g->views = more;
+	return 0;
+}
+
+void jobs_all_metrics(struct call *c)
+{
+	struct gathered g = {.call = c, .names = http_query_given(c->r, "jobs") ? jobs_query_list(c, "jobs") : NULL};
+
+	registry_job_each(c->api->registry, gather, &g);
+	jobs_put_aggregates(c, metrics, METRICS, (const void *const *)g.views, g.n);
+}
+
+/* ---- how it ended ---- */
+
+static void put_result(struct job_view *v)
+{
+	if (!is_over(v->s.state)) {
+		buf_puts(v->b, "{\"status\":{\"id\":\"IN_PROGRESS\"}}");
+		return;
+	}
+	buf_printf(v->b, "{\"status\":{\"id\":\"COMPLETED\"},\"job-execution-result\":{\"id\":\"%s\",\"application-status\":\"%s\","
+		"\"accumulator-results\":{},\"net-runtime\":%lld", v->j->id, jobs_state(v->s.state), (long long)(v->end_ms - v->start_ms));
+	if (v->s.error.code) {
+		buf_puts(v->b, ",\"failure-cause\":{\"class\":");
+		js_put_str(v->b, err_code_name(v->s.error.code));
+		buf_puts(v->b, ",\"stack-trace\":");
+		api_put_error_text(v->b, &v->s.error);
+		buf_putc(v->b, '}');
+	}
+	buf_puts(v->b, "}}");
+}
+
+void jobs_result(struct call *c)
+{
+	jobs_with(c, put_result);
 }

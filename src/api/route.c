@@ -25,9 +25,12 @@ static bool matches(const char *pattern, const struct view *segments, unsigned n
 	return *pattern == '\0' || (n == 0 && strcmp(pattern, "/") == 0);
 }
 
+/* With any parameters. A body whose type is not said is taken for what the route wants; a worker refuses it. */
 static bool is_json(const char *type)
 {
-	return *type == '\0' || strncasecmp(type, "application/json", 16) == 0;
+	size_t n = strcspn(type, "; \t");
+
+	return *type == '\0' || (n == 16 && strncasecmp(type, "application/json", n) == 0);
 }
 
 static bool is_method(const struct route *route, const char *method)
@@ -53,9 +56,9 @@ enum route_found route_run(const struct route *routes, unsigned n, struct call *
 {
 	struct view segments[ROUTE_SEGMENTS];
 	unsigned nsegments = http_segments(c->r, &c->arena, segments, ROUTE_SEGMENTS), i;
-	const char *list;
 
-	if (nsegments > ROUTE_SEGMENTS)
+	/* "*" is no path, nor is a whole URL of somewhere else */
+	if (nsegments > ROUTE_SEGMENTS || c->r->path[0] != '/')
 		return ROUTE_NO_PATH;
 	for (i = 0; i < n; i++) {
 		if (!is_method(&routes[i], c->r->method) || !matches(routes[i].pattern, segments, nsegments, c->args))
@@ -65,9 +68,9 @@ enum route_found route_run(const struct route *routes, unsigned n, struct call *
 		routes[i].fn(c);
 		return ROUTE_ANSWERED;
 	}
-	list = allowed(routes, n, c, segments, nsegments);
-	if (!list)
+	c->allowed = allowed(routes, n, c, segments, nsegments);
+	if (!c->allowed)
 		return ROUTE_NO_PATH;
-	http_header_add(c->out, "Allow", "%s", list);
+	http_header_add(c->out, "Allow", "%s", c->allowed);
 	return ROUTE_NO_METHOD;
 }

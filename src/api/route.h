@@ -13,6 +13,7 @@ struct call {
 	struct http_response *out;
 	struct arena arena;
 	struct view args[ROUTE_ARGS];
+	const char *allowed;               /* ROUTE_NO_METHOD: the path's methods, "GET, HEAD, PUT" */
 };
 
 struct route {
@@ -24,7 +25,7 @@ struct route {
 enum route_found {
 	ROUTE_ANSWERED,
 	ROUTE_NO_PATH,
-	ROUTE_NO_METHOD,                   /* the header Allow is set */
+	ROUTE_NO_METHOD,                   /* the header Allow says `allowed` */
 	ROUTE_NO_TYPE,                     /* the body is not what the route takes */
 };
 

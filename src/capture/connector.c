@@ -204,7 +204,7 @@ struct connector *connector_new(struct connector_config *config, struct change_o
 	return c;
 }
 
-static void command(struct connector *c, enum command cmd, bool restart)
+static void command(struct connector *c, enum command cmd, bool has_task, bool restart)
 {
 	uint64_t one = 1;
 
@@ -212,6 +212,7 @@ static void command(struct connector *c, enum command cmd, bool restart)
 	if (cmd != COMMAND_RUN || restart)
 		wm_assert(write(c->interrupt_fd, &one, sizeof(one)) == sizeof(one));
 	c->command = cmd;
+	c->status.has_task = has_task;
 	c->restart = c->restart || restart;
 	/* one that was never told to run has nothing to end */
 	if (c->status.state == CONNECTOR_UNASSIGNED && cmd != COMMAND_RUN)
@@ -222,29 +223,29 @@ static void command(struct connector *c, enum command cmd, bool restart)
 
 void connector_start(struct connector *c)
 {
-	command(c, COMMAND_RUN, false);
+	command(c, COMMAND_RUN, true, false);
 }
 
-void connector_pause(struct connector *c)
+void connector_pause(struct connector *c, bool has_task)
 {
-	command(c, COMMAND_PAUSE, false);
+	command(c, COMMAND_PAUSE, has_task, false);
 }
 
 void connector_restart(struct connector *c)
 {
-	command(c, COMMAND_RUN, true);
+	command(c, COMMAND_RUN, true, true);
 }
 
 void connector_stop(struct connector *c)
 {
-	command(c, COMMAND_STOP, false);
+	command(c, COMMAND_STOP, false, false);
 }
 
 void connector_free(struct connector *c)
 {
 	if (!c)
 		return;
-	command(c, COMMAND_EXIT, false);
+	command(c, COMMAND_EXIT, false, false);
 	thread_join(&c->thread);
 	c->out->ops->free(c->out);
 	connector_config_free(c->config);
@@ -294,6 +295,7 @@ void connector_status(struct connector *c, struct connector_status *ret)
 
 	lock_take(&c->lock);
 	*ret = c->status;
+	ret->has_task = ret->has_task && ret->state != CONNECTOR_STOPPED;
 	ret->warnings = BUF_INIT(2 * WARNINGS_MAX);
 	for (i = 0; i < c->config->nwarnings; i++) {
 		buf_putv(&ret->warnings, c->config->warnings[i]);

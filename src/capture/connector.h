@@ -50,6 +50,7 @@ struct connector_slot {
 struct connector_status {
 	enum connector_state state;
 	enum connector_step step;
+	bool has_task;             /* in Kafka Connect's sense: from its first start until it is stopped */
 	bool snapshot_done;
 	lsn_t received, durable, confirmed, server_end;
 	int64_t last_commit_us;    /* of the newest durable transaction, source clock; 0 = none */
@@ -63,7 +64,8 @@ struct connector_status {
 /* `wake` (may be NULL) is signalled whenever state or step change or units become durable. The connector takes config and out over. */
 struct connector *connector_new(struct connector_config *config, struct change_out *out, struct io *io, struct wake *wake);
 void connector_start(struct connector *c);   /* RUNNING; no-op when it is */
-void connector_pause(struct connector *c);   /* ends the session; slot and position stay */
+/* Ends the session; slot and position stay. has_task: whether it ran since it was made or last stopped, maybe under another process. */
+void connector_pause(struct connector *c, bool has_task);
 void connector_stop(struct connector *c);    /* the same, called STOPPED */
 void connector_restart(struct connector *c); /* out of FAILED, or a new session */
 void connector_free(struct connector *c);    /* stops, joins, frees config and out */

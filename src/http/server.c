@@ -82,17 +82,18 @@ static bool is_local_name(const char *host)
 	return strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &v4) == 1;
 }
 
-static bool foreign(struct MHD_Connection *c, const char *method)
+/* NULL, or the sentence that refuses. */
+static const char *foreign(struct MHD_Connection *c, const char *method)
 {
 	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"),
 			   *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
 
 	if (host && !is_local_name(host))
-		return true;
+		return "the request's Host is a name other than localhost, which any page's owner could point here: use this machine's address";
 	if (!origin || strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-		return false;
+		return NULL;
 	origin = strstr(origin, "://");
-	return !origin || !is_local_name(origin + 3);
+	return origin && is_local_name(origin + 3) ? NULL : "requests from other origins are refused";
 }
 
 /* ---- requests ---- */
@@ -316,14 +317,27 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const c
 	return rc;
 }
 
+/* A target may be a whole URL (RFC 9112: a server takes it); then what is behind its authority counts, if that is the Host that was
+ * judged. */
+static const char *origin_form(const char *target, struct MHD_Connection *c)
+{
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+	size_t n = host ? strlen(host) : 0;
+
+	if (!target || !n || strncasecmp(target, "http://", 7) != 0 || strncasecmp(target + 7, host, n) != 0)
+		return target;
+	return target[7 + n] == '/' ? target + 7 + n : target[7 + n] == '\0' ? "/" : target;
+}
+
 static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
 	const char *data, size_t *data_len, void **state)
 {
 	struct http_server *s = arg;
 	struct exchange *x = *state;
-	struct http_request req = {.method = method, .path = url, .raw = noted_uri(c), .mhd = c};
+	struct http_request req = {.method = method, .path = origin_form(url, c), .raw = origin_form(noted_uri(c), c), .mhd = c};
 	struct http_response out = {.status = 500, .headers = BUF_INIT(HEADERS_MAX), .body = BUF_INIT((size_t)1 << 28)};
 	enum MHD_Result rc;
+	const char *why;
 	int64_t began_us;
 
 	if (!x) {
@@ -342,8 +356,9 @@ static enum MHD_Result access_cb(void *arg, struct MHD_Connection *c, const char
 	}
 	if (x->too_large)
 		return refuse(c, 413, "the body is larger than 8 MiB");
-	if (foreign(c, method))
-		return refuse(c, 403, "requests from other origins are refused");
+	why = foreign(c, method);
+	if (why)
+		return refuse(c, 403, why);
 	/* decoded, it would end the path early: another resource than the one that was named */
 	if (req.raw && strstr(req.raw, "%00"))
 		return refuse(c, 400, "the request's path or query holds a NUL");

@@ -148,6 +148,7 @@ static int make_connector(
 	e = mem_zalloc(sizeof(*e));
 	e->name = mem_strndup(name.ptr, name.len);
 	e->desired = desired;
+	e->has_task = desired == CONNECTOR_RUNNING;
 	e->connector = connector_new(c, log_out_new(r->o.log, r->o.io, name), r->o.io, r->o.wake);
 	*ret = e;
 	return 0;
@@ -158,7 +159,7 @@ static void apply_desired(struct entry_connector *e)
 	if (e->desired == CONNECTOR_RUNNING)
 		connector_start(e->connector);
 	else if (e->desired == CONNECTOR_PAUSED)
-		connector_pause(e->connector);
+		connector_pause(e->connector, e->has_task);
 	else
 		connector_stop(e->connector);
 }
@@ -218,6 +219,8 @@ int registry_connector_put(struct registry *r, struct view name, struct view con
 	*ret_created = !old;
 	if (make_connector(r, name, config, old ? old->desired : CONNECTOR_RUNNING, &e, err))
 		goto out;
+	if (old)
+		e->has_task = old->has_task;
 	if (old && old->topics_reset)
 		e->topics_reset = mem_strdup(old->topics_reset);
 	if (registry_store_connector(r, e, err)) {
@@ -302,6 +305,7 @@ int registry_connector_command(struct registry *r, struct view name, enum regist
 		goto out;
 	case REGISTRY_RESUME:
 		e->desired = CONNECTOR_RUNNING;
+		e->has_task = true;
 		apply_desired(e);
 		break;
 	case REGISTRY_PAUSE:
@@ -310,6 +314,7 @@ int registry_connector_command(struct registry *r, struct view name, enum regist
 		break;
 	case REGISTRY_STOP:
 		e->desired = CONNECTOR_STOPPED;
+		e->has_task = false;
 		apply_desired(e);
 		break;
 	}
@@ -504,15 +509,15 @@ int registry_open(const struct registry_options *o, struct registry **ret, struc
 	return 0;
 }
 
-int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired,
-	struct view topics_reset, struct err *err)
+int registry_add_loaded_connector(struct registry *r, struct view name, const struct loaded_connector *l, struct err *err)
 {
 	struct entry_connector *e;
 
-	if (make_connector(r, name, config, desired, &e, err))
+	if (make_connector(r, name, l->config, l->desired, &e, err))
 		return -1;
-	if (topics_reset.ptr)
-		e->topics_reset = mem_strndup(topics_reset.ptr, topics_reset.len);
+	e->has_task = l->has_task;
+	if (l->topics_reset.ptr)
+		e->topics_reset = mem_strndup(l->topics_reset.ptr, l->topics_reset.len);
 	add_connector(r, e);
 	return 0;
 }

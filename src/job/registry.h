@@ -1,8 +1,9 @@
 /*
  * What runs in this instance: connectors and jobs by name, kept in the data directory, started again at the next start.
  *
- *   DIR/connectors/NAME.json   {"state":"RUNNING","config":{...},"topics_reset":{...}}: desired state (RUNNING, PAUSED, STOPPED),
- *                              configuration, and where each topic ended when the list of active topics was emptied (may be missing)
+ *   DIR/connectors/NAME.json   {"state":"PAUSED","tasks":false,"config":{...},"topics_reset":{...}}: desired state (RUNNING, PAUSED,
+ *                              STOPPED), whether one that is PAUSED ran before (missing: it did), configuration, and where each topic
+ *                              ended when the list of active topics was emptied (may be missing)
  *   DIR/checkpoints/NAME.ckpt  what the job starts from again (job/checkpoint.c); may be removed while walmill does not run
  *   DIR/jobs/NAME.sql          the job's text; first line "-- walmill: state=RUNNING replace=false id=HEX started=US"
  * (NAME with everything but letters, digits, - and . as _hex). Files are replaced whole, so that a crash leaves the old or the new one.

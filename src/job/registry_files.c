@@ -41,7 +41,7 @@ int registry_store_connector(struct registry *r, const struct entry_connector *e
 	int rc;
 
 	put_path(r, &path, "connectors", e->name, ".json");
-	buf_printf(&b, "{\"state\":\"%s\",\"config\":", connector_state_name(e->desired));
+	buf_printf(&b, "{\"state\":\"%s\",\"tasks\":%s,\"config\":", connector_state_name(e->desired), e->has_task ? "true" : "false");
 	buf_putv(&b, connector_config(e->connector)->json);
 	if (e->topics_reset)
 		buf_printf(&b, ",\"topics_reset\":%s", e->topics_reset);
@@ -113,10 +113,14 @@ static int read_entry(struct registry *r, const char *folder, const char *name, 
 	return rc;
 }
 
+static enum connector_state state_of(struct view text)
+{
+	return view_is(text, "PAUSED") ? CONNECTOR_PAUSED : view_is(text, "STOPPED") ? CONNECTOR_STOPPED : CONNECTOR_RUNNING;
+}
+
 static int load_connector(struct registry *r, const char *name, struct view file, struct err *err)
 {
-	enum connector_state desired = CONNECTOR_RUNNING;
-	struct view config = VIEW_NULL, topics_reset = VIEW_NULL;
+	struct loaded_connector l = {.desired = CONNECTOR_RUNNING, .has_task = true};
 	struct js_reader js;
 	struct js_token t;
 
@@ -124,18 +128,21 @@ static int load_connector(struct registry *r, const char *name, struct view file
 	js_next(&js, &t);
 	while (js_next(&js, &t) != JS_OBJECT_END && t.kind != JS_BAD && t.kind != JS_END) {
 		if (t.kind == JS_STRING && view_is(t.key, "state")) {
-			desired = view_is(t.text, "PAUSED") ? CONNECTOR_PAUSED : view_is(t.text, "STOPPED") ? CONNECTOR_STOPPED : CONNECTOR_RUNNING;
+			l.desired = state_of(t.text);
+		} else if (t.kind == JS_FALSE && view_is(t.key, "tasks")) {
+			l.has_task = false;
 		} else if (t.kind == JS_OBJECT) {
-			struct view *into = view_is(t.key, "config") ? &config : &topics_reset;
+			struct view *into = view_is(t.key, "config") ? &l.config : &l.topics_reset;
 			const uint8_t *from = js.ptr - 1;
 
 			js_skip(&js, &t);
 			*into = view_of(from, (size_t)(js.ptr - from));
 		}
 	}
-	if (!config.ptr)
+	if (!l.config.ptr)
 		return err_set(err, ERR_CORRUPT, "file connectors/%s.json of the data directory cannot be read", name);
-	return registry_add_loaded_connector(r, view_str(name), config, desired, topics_reset, err);
+	l.has_task = l.desired == CONNECTOR_RUNNING || (l.desired == CONNECTOR_PAUSED && l.has_task);
+	return registry_add_loaded_connector(r, view_str(name), &l, err);
 }
 
 /* The word after key in the first line of a job's file; empty when it is not there. */

@@ -10,6 +10,7 @@ struct entry_connector {
 	char *name;
 	struct connector *connector;
 	enum connector_state desired;
+	bool has_task;               /* it ran since it was made or last stopped; follows from `desired` but when that is PAUSED */
 	char *topics_reset;          /* JSON: where each topic's records ended when its list was emptied; NULL = never was */
 };
 
@@ -40,8 +41,12 @@ int registry_store_job(struct registry *r, const struct entry_job *e, struct err
 int registry_load(struct registry *r, struct err *err);
 
 /* registry.c, for registry_load */
-int registry_add_loaded_connector(struct registry *r, struct view name, struct view config, enum connector_state desired,
-	struct view topics_reset, struct err *err);
+struct loaded_connector {
+	enum connector_state desired;
+	bool has_task;
+	struct view config, topics_reset;
+};
+int registry_add_loaded_connector(struct registry *r, struct view name, const struct loaded_connector *l, struct err *err);
 void registry_add_loaded_job(struct registry *r, const char *name, struct view text, bool replace, const char *id, enum job_state desired);
 /* registry.c, for registry_connect.c; the lock is held */
 struct entry_connector *registry_find_connector(struct registry *r, struct view name);

@@ -2,7 +2,7 @@
 """Connect's REST face and the Kafka port together: what pausing, stopping, restarting and offsets do to what is published, and the recorded
 demo cases, posted to one port and read from the other.
 
-Usage: rest_connect.py WALMILL [life|offsets|overrun|topics|cases]...
+Usage: rest_connect.py WALMILL [life|born|offsets|overrun|topics|cases]...
 """
 import json
 import pathlib
@@ -122,6 +122,88 @@ def life(program):
         x.streaming()
         x.must(204, "DELETE", C)
         x.must(404, "GET", C)
+    finally:
+        x.close()
+
+
+def tasks_are(x, state, n):
+    """In every place that tells of tasks. A worker's has a task from its first run until it is stopped, whatever it is told in between."""
+    until(lambda: x.must(200, "GET", f"{C}/status")["connector"]["state"] == state, state)
+    listed = x.must(200, "GET", "/connectors?expand=status&expand=info")["life"]
+    for status in (x.must(200, "GET", f"{C}/status"), listed["status"]):
+        assert [t["state"] for t in status["tasks"]] == [state] * n and status["connector"]["state"] == state, status
+    for info in (x.must(200, "GET", C), listed["info"]):
+        assert info["tasks"] == [{"connector": "life", "task": 0}] * n, info
+    assert [t["id"] for t in x.must(200, "GET", f"{C}/tasks")] == [{"connector": "life", "task": 0}] * n
+    assert list(x.must(200, "GET", f"{C}/tasks-config")) == ["life-0"] * n
+    assert x.w.call("connect", "GET", f"{C}/tasks/0/status")[0] == (200 if n else 404)
+    status, _, text = x.w.call("connect", "POST", f"{C}/tasks/0/restart")
+    assert (status, "Unknown task: life-0" in text) == ((204, False) if n else (404, True)), text
+    _, _, text = x.w.call("console", "GET", "/api/connectors/life")
+    assert [t["state"] for t in json.loads(text)["tasks"]] == [state] * n, text
+
+
+def after_crash(x, state, n):
+    x.w.stop(signal.SIGKILL)
+    x.w.start()
+    tasks_are(x, state, n)
+
+
+def older_file(x):
+    """What was written before the file said whether there is a task: a paused connector had run."""
+    x.w.stop(signal.SIGKILL)
+    path = pathlib.Path(x.w.dir) / "data/connectors/life.json"
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text)["state"] == "PAUSED" and json.loads(text).pop("tasks") is False, text
+    path.write_text(text.replace('"tasks":false,', ""), encoding="utf-8")
+    assert "tasks" not in json.loads(path.read_text(encoding="utf-8"))
+    x.w.start()
+    tasks_are(x, "PAUSED", 1)
+
+
+def born(program):
+    """initial_state: what a worker of Kafka 3.9 shows of one that never ran, and from then on."""
+    x = Life(program)
+    try:
+        config = {**CONFIG, "database.port": x.pg.port}
+        for state in ("STOPPED", "PAUSED"):
+            made = x.must(201, "POST", "/connectors", {"name": "life", "config": config, "initial_state": state})
+            assert made["tasks"] == []
+            tasks_are(x, state, 0)
+            x.must(204, "POST", f"{C}/restart")
+            answer = x.must(202, "POST", f"{C}/restart?includeTasks=true")
+            assert (answer["connector"]["state"], answer["tasks"]) == ("RESTARTING", []), answer
+            answer = x.must(202, "POST", f"{C}/restart?includeTasks=true&onlyFailed=true")
+            assert (answer["connector"]["state"], answer["tasks"]) == (state, []), answer
+            assert x.must(200, "PUT", f"{C}/config", {**config, "heartbeat.interval.ms": 0})["tasks"] == []
+            after_crash(x, state, 0)
+            for verb, then, code in (("pause", "PAUSED", 202), ("stop", "STOPPED", 204), ("pause", "PAUSED", 202)):
+                x.must(code, "PUT", f"{C}/{verb}")
+                tasks_are(x, then, 0)
+            after_crash(x, "PAUSED", 0)
+            if state == "PAUSED":
+                older_file(x)
+            assert x.sql("SELECT count(*) FROM pg_replication_slots") == "0"   # it never ran
+            x.must(202, "PUT", f"{C}/resume")
+            x.streaming()
+            tasks_are(x, "RUNNING", 1)
+            x.must(202, "PUT", f"{C}/pause")
+            tasks_are(x, "PAUSED", 1)
+            assert x.must(200, "PUT", f"{C}/config", config)["tasks"] == [{"connector": "life", "task": 0}]
+            after_crash(x, "PAUSED", 1)
+            x.must(204, "PUT", f"{C}/stop")
+            tasks_are(x, "STOPPED", 0)
+            x.must(200, "DELETE", f"{C}/offsets")
+            x.must(202, "PUT", f"{C}/pause")
+            tasks_are(x, "PAUSED", 0)
+            after_crash(x, "PAUSED", 0)
+            x.must(202, "PUT", f"{C}/resume")
+            x.streaming()
+            after_crash(x, "RUNNING", 1)
+            x.must(204, "DELETE", C)
+            until(lambda: not x.slot_active(), "the slot is let go")
+            x.sql("SELECT pg_drop_replication_slot('life')")
+        x.published([("r", 1)] * 4)
     finally:
         x.close()
 
@@ -257,7 +339,8 @@ def topics(program):
         def active():
             return x.must(200, "GET", f"{C}/topics")["life"]["topics"]
 
-        assert active() == ["l.public.t"]
+        # it streams once the snapshot is written, and the topic is there once that is on the disk
+        until(lambda: active() == ["l.public.t"], "the topic is active")
         x.must(202, "PUT", f"{C}/topics/reset")
         assert active() == []
         x.w.stop(signal.SIGKILL)
@@ -350,7 +433,7 @@ def cases(program):
 
 
 def main():
-    tests = {f.__name__: f for f in (life, offsets, overrun, topics, cases)}
+    tests = {f.__name__: f for f in (life, born, offsets, overrun, topics, cases)}
     for name in sys.argv[2:] or tests:
         if name != "life" and not shutil.which("kcat"):
             sys.exit("kcat is not installed")

@@ -18,7 +18,7 @@ from restworld import ROOT, Postgres, Walmill, until
 
 SHAPES = json.loads((ROOT / "test/golden/flink.json").read_text(encoding="utf-8"))
 # answers whose job must be in a certain condition first
-OF_CANCELED = ("job-canceled", "err-cancel-finished-job")
+OF_CANCELED = ("job-canceled", "job-result-canceled", "err-cancel-finished-job")
 OF_FAILING = ("job-exceptions-failing",)
 CANCELS = ("cancel", "yarn-cancel")
 
@@ -163,6 +163,7 @@ def numbers(program):
             "Sink: analytics.intervention_daily_metrics", "Sink: analytics.intervention_technician_load",
             "Sink: analytics.intervention_geo_view"}
         assert [v["name"] for v in vertices_list(x, job) if not inputs(plan, v["id"])] == ["Source: public.interventions"]
+        lists_of_metrics(x, job, source()["id"])
         rates(x, job, source()["id"])
         histories(x)
     finally:
@@ -175,6 +176,35 @@ def vertices_list(x, job):
 
 def inputs(plan, vertex):
     return next(n for n in plan["nodes"] if n["id"] == vertex).get("inputs", [])
+
+
+def lists_of_metrics(x, job, vertex):
+    """Names, values, aggregates: what exporters ask for, of all jobs, some, one, a vertex, its subtask."""
+    base, of = f"/jobs/{job}/vertices/{vertex}", {"min", "max", "avg", "sum"}
+    read = x.get(f"/jobs/{job}/vertices/{vertex}")["subtasks"][0]["metrics"]["read-records"]
+    assert x.get(f"{base}/subtasks/0/metrics?get=numRecordsIn") == [{"id": "numRecordsIn", "value": str(read)}]
+    assert x.get(f"{base}/metrics?get=0.numRecordsIn&get=0.nosuch") == [{"id": "0.numRecordsIn", "value": str(read)}]
+    assert x.get(f"{base}/subtasks/metrics?get=numRecordsIn&subtasks=0-2") == [{"id": "numRecordsIn", **dict.fromkeys(of, read)}]
+    assert x.get(f"{base}/subtasks/metrics?get=numRecordsIn&agg=AVG&agg=sum") == [{"id": "numRecordsIn", "avg": read, "sum": read}]
+    for nothing in ("/subtasks/metrics?get=numRecordsIn&subtasks=3", "/subtasks/metrics?subtasks=3", "/subtasks/metrics?get="):
+        assert x.get(base + nothing) == []
+    names = {m["id"] for m in x.get(f"{base}/subtasks/0/metrics")}
+    assert {"numRecordsIn", "numRecordsOutPerSecond"} <= names == {m["id"] for m in x.get(f"{base}/subtasks/metrics")}
+    x.sql("CREATE TABLE second (n bigint NOT NULL)")
+    other = x.submit("second", "INSERT INTO public.second (n) SELECT count(*) FROM public.d;")
+    written = [int(x.get(f"/jobs/{j}/metrics?get=rowsWritten")[0]["value"]) for j in (job, other)]
+    assert written[1] >= 1 and x.get("/jobs/metrics?get=rowsWritten,nosuch") == [
+        {"id": "rowsWritten", "min": min(written), "max": max(written), "avg": sum(written) / 2, "sum": sum(written)}]
+    assert x.get(f"/jobs/metrics?get=rowsWritten&jobs={other}&agg=max") == [{"id": "rowsWritten", "max": written[1]}]
+    assert x.get(f"/jobs/metrics?jobs={'f' * 32}&get=uptime") == []
+    assert {m["id"] for m in x.get("/jobs/metrics")} == {m["id"] for m in x.get(f"/jobs/{job}/metrics")}
+    got, = x.get("/taskmanagers/metrics?get=numRunningJobs&agg=sum")
+    assert got == {"id": "numRunningJobs", "sum": 2} and x.get("/jobmanager/metrics?get=numRunningJobs,numRegisteredTaskManagers") == [
+        {"id": "numRunningJobs", "value": "2"}, {"id": "numRegisteredTaskManagers", "value": "1"}]
+    assert x.w.call("jobs", "PATCH", f"/jobs/{other}?mode=cancel")[0] == 202
+    until(lambda: x.get(f"/jobs/{other}/execution-result")["status"]["id"] == "COMPLETED", "canceled")
+    assert x.get(f"/jobs/{other}/execution-result")["job-execution-result"]["application-status"] == "CANCELED"
+    assert [m["sum"] for m in x.get("/jobs/metrics?get=rowsWritten")] == [written[0]]
 
 
 def rates(x, job, vertex):

@@ -92,7 +92,7 @@ static void pause_and_resume_under_writers_leave_neither_gap_nor_duplicate(void 
 			connector_restart(l->connector);
 			continue;
 		}
-		connector_pause(l->connector);
+		connector_pause(l->connector, true);
 		lab_wait_state(l, CONNECTOR_PAUSED, NULL);
 		writers_wait(&w, 10);
 		connector_start(l->connector);
