@@ -55,45 +55,57 @@ static bool ambiguous(struct MHD_Connection *c)
 	return f.lengths > 1 || f.encodings > 1 || (f.lengths && f.encodings);
 }
 
-/* Whether a Host or Origin names this machine by an address or by localhost; a page elsewhere cannot, even by rebinding its name. */
-static bool is_local_name(const char *host)
+enum host_kind { HOST_NAME, HOST_ADDRESS, HOST_LOOPBACK };
+
+/* What a Host, or an Origin behind its scheme, calls the machine. */
+static enum host_kind host_kind(const char *host)
 {
 	char name[64];
-	size_t n = strcspn(host[0] == '[' ? host : host, "/");
+	size_t n = strcspn(host, "/");
 	struct in_addr v4;
 	struct in6_addr v6;
-	char *colon;
+	char *end;
 
 	if (n >= sizeof(name))
-		return false;
+		return HOST_NAME;
 	memcpy(name, host, n);
 	name[n] = '\0';
 	if (name[0] == '[') {
-		char *end = strchr(name, ']');
-
+		end = strchr(name, ']');
 		if (!end)
-			return false;
+			return HOST_NAME;
 		*end = '\0';
-		return inet_pton(AF_INET6, name + 1, &v6) == 1;
+		if (inet_pton(AF_INET6, name + 1, &v6) != 1)
+			return HOST_NAME;
+		return IN6_IS_ADDR_LOOPBACK(&v6) ? HOST_LOOPBACK : HOST_ADDRESS;
 	}
-	colon = strrchr(name, ':');
-	if (colon)
-		*colon = '\0';
-	return strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &v4) == 1;
+	end = strrchr(name, ':');
+	if (end)
+		*end = '\0';
+	if (strcasecmp(name, "localhost") == 0)
+		return HOST_LOOPBACK;
+	if (inet_pton(AF_INET, name, &v4) != 1)
+		return HOST_NAME;
+	return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET ? HOST_LOOPBACK : HOST_ADDRESS;
 }
 
-/* NULL, or the sentence that refuses. */
+/*
+ * NULL, or the sentence that refuses. A Host that is a name may be any page's owner's, pointed here a moment ago; an address cannot. What
+ * changes something comes from a page of this listener or of this machine, or from no page at all.
+ */
 static const char *foreign(struct MHD_Connection *c, const char *method)
 {
 	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"),
 			   *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
 
-	if (host && !is_local_name(host))
+	if (host && host_kind(host) == HOST_NAME)
 		return "the request's Host is a name other than localhost, which any page's owner could point here: use this machine's address";
 	if (!origin || strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
 		return NULL;
 	origin = strstr(origin, "://");
-	return origin && is_local_name(origin + 3) ? NULL : "requests from other origins are refused";
+	if (origin && ((host && strcasecmp(origin + 3, host) == 0) || host_kind(origin + 3) == HOST_LOOPBACK))
+		return NULL;
+	return "requests from other origins are refused";
 }
 
 /* ---- requests ---- */

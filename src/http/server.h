@@ -3,8 +3,8 @@
  *
  * Before a body is read the request is refused (400, connection closed) when its framing is ambiguous: Content-Length beside
  * Transfer-Encoding, or several Content-Lengths; libmicrohttpd itself would take the first. Requests from another origin are refused too: a
- * Host that is not this listener's address or a name that resolves to loopback by convention (DNS rebinding), and unsafe methods with a
- * foreign Origin.
+ * Host that is neither an address nor localhost (DNS rebinding), and unsafe methods whose Origin is neither the Host nor this machine's
+ * loopback.
  *
  * The handler runs on the connection's thread and may block; many may run at once. Everything in the request lives until it returns.
  */

@@ -496,7 +496,10 @@ def odd_framing_is_refused(w):
         b"Transfer-Encoding: x\r\n\r\n{}"):
         got = raw(w, head + lines, 2)
         assert not got or got.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4", b"HTTP/1.1 501")), got[:200]
-    assert raw(w, head + b"Origin: http://evil.example\r\nContent-Length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 403")
+    for origin in (b"http://evil.example", b"http://203.0.113.7", b"http://127.0.0.1.evil.example", b"http://[2001:db8::1]", b"null"):
+        assert raw(w, head + b"Origin: " + origin + b"\r\nContent-Length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 403"), origin
+    for origin in (b"http://localhost", b"http://127.0.0.1:3000", b"http://[::1]:8080"):
+        assert raw(w, head + b"Origin: " + origin + b"\r\nContent-Length: 2\r\n\r\n{}").startswith(b"HTTP/1.1 400"), origin
     # a slow body holds nobody up
     with socket.create_connection(("127.0.0.1", int(w.walmill.ports["api"]))) as slow:
         slow.sendall(head + b"Content-Length: 1000\r\n\r\n{")
