@@ -7,7 +7,7 @@
 #include "cli/settings.h"
 #include "model/datetime.h"
 
-static const char usage[] = "load nyc311|chicago-permits|datagouv FILE [--via copy|rest] [--dry-run] [--rejects FILE]";
+const char cmd_load_usage[] = "load nyc311|chicago-permits|datagouv FILE [--via copy|rest] [--dry-run] [--rejects FILE]";
 
 enum { BAR = 30, SHOW_US = 200000 };
 
@@ -64,7 +64,7 @@ static int load(struct io *io, const struct cli_args *args, struct load_options 
 
 	if (args->n_words != 2) {
 		err_set(err, ERR_INVALID, "a data set and a file are needed");
-		return err_hint(err, "usage: walmill %s", usage);
+		return err_hint(err, "usage: walmill %s", cmd_load_usage);
 	}
 	if (!set) {
 		err_set(err, ERR_INVALID, "unknown data set \"%.80s\"", args->words[0]);
@@ -104,7 +104,7 @@ int cmd_load(struct io *io, char *const *argv, char *const *envp, FILE *out, FIL
 
 	rc = cli_parse(io, argv, envp, own, sizeof(own) / sizeof(own[0]), &args, &err);
 	if (rc == 0 && args.help) {
-		cli_help(usage, own, sizeof(own) / sizeof(own[0]), &text);
+		cli_help(cmd_load_usage, own, sizeof(own) / sizeof(own[0]), &text);
 		fputs(buf_cstr(&text), out);
 		goto out;
 	}

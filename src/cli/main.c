@@ -43,8 +43,8 @@ static void help(void)
 	puts("walmill " WALMILL_VERSION ": PostgreSQL change data capture and live analytics in one program\n");
 	for (c = commands; *c; c++)
 		printf("  walmill %s\n      %s\n", (*c)->usage, (*c)->purpose);
-	puts("  walmill load nyc311 FILE [--dry-run] [--rejects FILE]\n      load a published data set into the demonstration's tables\n\n"
-	     "walmill COMMAND --help lists the command's options and all settings.");
+	printf("  walmill %s\n      load a published data set into the demonstration's tables\n\n", cmd_load_usage);
+	puts("walmill COMMAND --help lists the command's options and all settings.");
 }
 
 int cli_params(const struct cli *c, enum walmill_setting row, bool needed, struct pg_params *ret, struct err *err)

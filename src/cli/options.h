@@ -44,6 +44,7 @@ void cli_put_error(const struct err *err, struct buf *out);
 
 /* ---- commands: argv behind the command's name; return the exit status ---- */
 
+extern const char cmd_load_usage[];
 int cmd_load(struct io *io, char *const *argv, char *const *envp, FILE *out, FILE *errors);
 
 #endif
