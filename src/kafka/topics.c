@@ -42,19 +42,27 @@ static bool is_this_node(const int32_t *brokers, int32_t n)
 	return n == 1 && brokers[0] == KAFKA_NODE_ID;
 }
 
+static const char too_many_partitions[] = "a topic has 1 to 10000 partitions";
+
 /* An explicit assignment: partitions 0..n-1, each on this node. */
 static enum kafka_error check_assignments(
-	const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
+	struct request *rq, const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
 {
-	int32_t i, j;
+	bool *seen;
+	int32_t i;
 
 	if (t->partitions != -1 || t->replication_factor != -1)
 		return say(ret_text, KE_INVALID_REQUEST, "with an assignment, partitions and replication factor are -1");
+	if (t->n_assignments > LOG_TOPIC_PARTITIONS_MAX)
+		return say(ret_text, KE_INVALID_PARTITIONS, too_many_partitions);
+	seen = REQUEST_ARRAY(rq, t->n_assignments, bool);
 	for (i = 0; i < t->n_assignments; i++) {
-		for (j = 0; j < t->n_assignments && t->assignments[j].index != i; j++)
-			;
-		if (j == t->n_assignments || !is_this_node(t->assignments[j].brokers, t->assignments[j].n_brokers))
+		int32_t index = t->assignments[i].index;
+
+		if (index < 0 || index >= t->n_assignments || seen[index] ||
+			!is_this_node(t->assignments[i].brokers, t->assignments[i].n_brokers))
 			return say(ret_text, KE_INVALID_REPLICA_ASSIGNMENT, "partitions are numbered from 0, and each is on broker 1 alone");
+		seen[index] = true;
 	}
 	*ret_partitions = (uint32_t)t->n_assignments;
 	return KE_NONE;
@@ -79,11 +87,11 @@ static enum kafka_error check_new_size(
 	struct request *rq, const struct create_topics_request_topic *t, uint32_t *ret_partitions, struct view *ret_text)
 {
 	if (t->n_assignments)
-		return check_assignments(t, ret_partitions, ret_text);
+		return check_assignments(rq, t, ret_partitions, ret_text);
 	if (t->replication_factor == 0 || t->replication_factor < -1)
 		return say(ret_text, KE_INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0, or -1 to use the default value.");
 	if (t->partitions == 0 || t->partitions < -1 || t->partitions > LOG_TOPIC_PARTITIONS_MAX)
-		return say(ret_text, KE_INVALID_PARTITIONS, "a topic has 1 to 10000 partitions");
+		return say(ret_text, KE_INVALID_PARTITIONS, too_many_partitions);
 	/*
 	 * Above 1, a single Apache Kafka refuses, and with it scripts written for three brokers and a Connect worker's own topics,
 	 * whose default is 3. Here they run, and the answer says 1.
@@ -166,8 +174,12 @@ void serve_create_topics(struct request *rq)
 {
 	const struct create_topics_request *in = rq->in;
 	struct create_topics_response *out = rq->out;
-	int32_t i, j;
+	struct map names = MAP_INIT;
+	static char once, twice;
+	int32_t i;
 
+	for (i = 0; i < in->n_topics; i++)
+		map_put(&names, in->topics[i].name, map_get(&names, in->topics[i].name) ? &twice : &once);
 	out->topics = REQUEST_ARRAY(rq, in->n_topics, struct create_topics_response_topic);
 	out->n_topics = in->n_topics;
 	for (i = 0; i < in->n_topics; i++) {
@@ -175,13 +187,12 @@ void serve_create_topics(struct request *rq)
 
 		wire_init(&wire_create_topics_response_topic, to);
 		to->name = in->topics[i].name;
-		for (j = 0; j < in->n_topics && (j == i || !view_eq(in->topics[j].name, to->name)); j++)
-			;
-		if (j < in->n_topics)
+		if (map_get(&names, to->name) == &twice)
 			to->error = (int16_t)say(&to->error_message, KE_INVALID_REQUEST, "the topic is named twice");
 		else
 			create_one(rq, &in->topics[i], to);
 	}
+	map_release(&names);
 }
 
 /* ---- DeleteTopics ---- */

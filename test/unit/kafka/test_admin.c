@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/mem.h"
@@ -309,7 +310,42 @@ static void partitions_are_assigned_to_this_node_alone(void **state)
 		KE_INVALID_REPLICA_ASSIGNMENT);
 	more.n_brokers = 1;
 	assert_int_equal(((struct create_partitions_response *)client_call(&c, KAFKA_CREATE_PARTITIONS, 3, &req))->results[0].error, 0);
+	/* each is told once, from 0 on */
+	a[1].index = 1;
+	assert_int_equal(create(&c, "u", -1, -1, &with, false).error, KE_INVALID_REPLICA_ASSIGNMENT);
+	a[1].index = 2;
+	assert_int_equal(create(&c, "u", -1, -1, &with, false).error, KE_INVALID_REPLICA_ASSIGNMENT);
+	a[1].index = -1;
+	assert_int_equal(create(&c, "u", -1, -1, &with, false).error, KE_INVALID_REPLICA_ASSIGNMENT);
 	client_close(&c);
+}
+
+/* Comparing each with each other would keep the administration busy for minutes, and with it everybody who asks it something. */
+static void a_long_list_of_new_topics_is_no_long_work(void **state)
+{
+	enum { N = 60000 };
+	struct create_topics_request_topic *list = mem_zalloc(N * sizeof(*list));
+	struct create_topics_request req = {.topics = list, .n_topics = N, .timeout_ms = 10000, .validate_only = true};
+	struct create_topics_response *out;
+	char (*names)[16] = mem_zalloc(N * sizeof(*names));
+	int64_t began;
+	struct client c;
+	int i;
+
+	for (i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "no/%d", i == N - 1 ? 7 : i);
+		list[i] = (struct create_topics_request_topic){.name = view_str(names[i]), .partitions = 1, .replication_factor = 1};
+	}
+	client_open(&c, broker.port);
+	began = io_monotonic_us(io_system());
+	out = client_call(&c, KAFKA_CREATE_TOPICS, 7, &req);
+	assert_true(io_monotonic_us(io_system()) - began < 5000000);
+	assert_int_equal(out->n_topics, N);
+	for (i = 0; i < N; i++)
+		assert_int_equal(out->topics[i].error, i == 7 || i == N - 1 ? KE_INVALID_REQUEST : KE_INVALID_TOPIC);
+	client_close(&c);
+	mem_free(names);
+	mem_free(list);
 }
 
 /* ---- what there is nothing of ---- */
@@ -649,6 +685,7 @@ int main(void)
 		TEST(a_members_host_is_written_as_java_does),
 		TEST(sizes_that_there_cannot_be_are_refused),
 		TEST(partitions_are_assigned_to_this_node_alone),
+		TEST(a_long_list_of_new_topics_is_no_long_work),
 		TEST(rules_are_refused_and_none_are_told),
 		TEST(quotas_and_credentials_are_none),
 		TEST(transactions_are_none),
