@@ -246,8 +246,8 @@ void load_report_put(const struct load_report *r, bool dry_run, bool json, struc
 		put_json(r, dry_run, out);
 		return;
 	}
-	buf_printf(out, "layout %s\n%llu rows read, %llu taken", r->layout ? r->layout : "unknown", (unsigned long long)r->read,
-		(unsigned long long)r->taken);
+	buf_printf(out, "layout %s\n%llu row%s read, %llu taken", r->layout ? r->layout : "unknown", (unsigned long long)r->read,
+		r->read == 1 ? "" : "s", (unsigned long long)r->taken);
 	if (dry_run)
 		buf_puts(out, " (dry run, nothing written)\n");
 	else
