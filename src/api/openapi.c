@@ -116,7 +116,7 @@ static void give(struct call *c, const char *type, struct view file)
 	c->out->status = 200;
 	c->out->content_type = type;
 	http_header_add(c->out, "Content-Security-Policy",
-		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+		"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
 		"frame-ancestors 'none'");
 	buf_putv(&c->out->body, file);
 }
