@@ -34,6 +34,7 @@ async function pointOf(page, lat, lng) {
 async function pan(page, dx, dy) {
 	await ready(page);
 	await page.locator(".map").scrollIntoViewIfNeeded();
+	const before = await attr(page, "data-view");
 	const box = await page.locator(".map").boundingBox();
 	await page.mouse.move(box.x + 300, box.y + 200);
 	await page.mouse.down();
@@ -45,7 +46,7 @@ async function pan(page, dx, dy) {
 		const last = view;
 		await wait(150);
 		view = await attr(page, "data-view");
-		return view === last && decodeURIComponent(page.url()).includes(`map=${view}`);
+		return view !== before && view === last && decodeURIComponent(page.url()).includes(`map=${view}`);
 	}, "the map rests, and its view is in the URL");
 }
 
