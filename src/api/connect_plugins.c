@@ -15,7 +15,7 @@ const char *connect_plugin_version(enum capture_dialect dialect)
 	return dialect == DIALECT_2_6 ? "2.6.2.Final" : "3.2.3.Final";
 }
 
-/* What a transform or the converter can be told: those of its options that are obeyed here. */
+/* What a plugin can be told. */
 struct option {
 	const char *key, *type, *preset, *importance, *group, *width;
 	int order;
@@ -23,6 +23,7 @@ struct option {
 	const char *about;
 };
 
+/* Of transforms and the converter: those that are obeyed here. */
 static const struct option logical_router[] = {
 	{"topic.regex", "STRING", NULL, "LOW", NULL, "LONG", 1, false, "Topics that match it are renamed."},
 	{"topic.replacement", "STRING", NULL, "LOW", NULL, "LONG", 1, false, "The new name, with $1 for what the first group matched."},
@@ -111,21 +112,28 @@ static void put_display_name(struct buf *b, const char *key)
 	buf_release(&text);
 }
 
-void connect_put_definition(struct buf *b, const struct config_def *d, enum capture_dialect dialect)
+static void put_option(struct buf *b, const struct option *o)
 {
 	buf_putc(b, '{');
-	put_text(b, "name", d->key);
-	put_text(b, "type", d->type);
+	put_text(b, "name", o->key);
+	put_text(b, "type", o->type);
+	buf_printf(b, ",\"required\":%s", o->required ? "true" : "false");
+	put_text(b, "default_value", o->preset);
+	put_text(b, "importance", o->importance);
+	put_text(b, "documentation", o->about);
+	put_text(b, "group", o->group);
+	put_text(b, "width", o->width);
+	put_display_name(b, o->key);
+	buf_printf(b, ",\"dependents\":[],\"order\":%d}", o->order);
+}
+
+void connect_put_definition(struct buf *b, const struct config_def *d, enum capture_dialect dialect)
+{
 	/* the worker itself needs these; what the connector needs, it says by its own faults */
-	js_put_key(b, "required");
-	buf_puts(b, strcmp(d->key, "name") == 0 || strcmp(d->key, "connector.class") == 0 ? "true" : "false");
-	put_text(b, "default_value", d->preset);
-	put_text(b, "importance", d->importance);
-	put_text(b, "documentation", config_def_about(d));
-	put_text(b, "group", config_group_name((enum config_group)d->group));
-	put_text(b, "width", d->width);
-	put_display_name(b, d->key);
-	buf_printf(b, ",\"dependents\":[],\"order\":%u}", d->order[dialect]);
+	bool required = strcmp(d->key, "name") == 0 || strcmp(d->key, "connector.class") == 0;
+
+	put_option(b, &(struct option){d->key, d->type, d->preset, d->importance, config_group_name((enum config_group)d->group), d->width,
+		(int)d->order[dialect], required, config_def_about(d)});
 }
 
 static void put_options(struct buf *b, const struct option *o)
@@ -133,17 +141,7 @@ static void put_options(struct buf *b, const struct option *o)
 	buf_putc(b, '[');
 	for (; o->key; o++) {
 		js_put_comma(b);
-		buf_putc(b, '{');
-		put_text(b, "name", o->key);
-		put_text(b, "type", o->type);
-		buf_printf(b, ",\"required\":%s", o->required ? "true" : "false");
-		put_text(b, "default_value", o->preset);
-		put_text(b, "importance", o->importance);
-		put_text(b, "documentation", o->about);
-		put_text(b, "group", o->group);
-		put_text(b, "width", o->width);
-		put_display_name(b, o->key);
-		buf_printf(b, ",\"dependents\":[],\"order\":%d}", o->order);
+		put_option(b, o);
 	}
 	buf_putc(b, ']');
 }

@@ -31,6 +31,7 @@ async function pointOf(page, lat, lng) {
 	return [box.x + box.width / 2 + a[0] - c[0], box.y + box.height / 2 + a[1] - c[1]];
 }
 
+/* drags the map; returns where it came to rest, as data-view has it */
 async function pan(page, dx, dy) {
 	await ready(page);
 	await page.locator(".map").scrollIntoViewIfNeeded();
@@ -48,6 +49,7 @@ async function pan(page, dx, dy) {
 		view = await attr(page, "data-view");
 		return view !== before && view === last && decodeURIComponent(page.url()).includes(`map=${view}`);
 	}, "the map rests, and its view is in the URL");
+	return view;
 }
 
 export async function dashboardTests(browser, instance) {
@@ -71,13 +73,7 @@ export async function dashboardTests(browser, instance) {
 	});
 
 	await check("dashboard: a marker appears, moves and vanishes; the viewer's pan stays", async () => {
-		await pan(page, -60, -30);
-		let view = "";
-		await until(async () => {
-			const last = view;
-			await wait(100);
-			return (view = await attr(page, "data-view")) === last;
-		}, "the map rests");
+		const view = await pan(page, -60, -30);
 		const [, lat, lng] = view.split("/").map(Number);
 		const near = `abs(latitude - ${lat}) < 0.02 AND abs(longitude - ${lng}) < 0.04`;
 		await sql(`DELETE FROM public.interventions WHERE ${near}`);
