@@ -1,6 +1,6 @@
 /* DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. On the worker: they wait for the disk. */
 #include "kafka/configs.h"
-#include "kafka/kafka_int.h"
+#include "kafka/topics.h"
 
 #include <stdio.h>
 
@@ -150,10 +150,16 @@ static enum kafka_error fail(struct request *rq, struct view *ret_text, enum kaf
 	return code;
 }
 
-static enum kafka_error find_topic(struct request *rq, int8_t type, struct view name, struct log_topic *t, struct view *ret_text)
+/* `names` are those of the request's topics. */
+static enum kafka_error find_topic(
+	struct request *rq, const struct map *names, int8_t type, struct view name, struct log_topic *t, struct view *ret_text)
 {
 	struct err err = ERR_INIT;
 
+	if (type == RESOURCE_TOPIC && named_twice(names, name)) {
+		*ret_text = view_str("Each resource must appear at most once.");
+		return KE_INVALID_REQUEST;
+	}
 	if (type != RESOURCE_TOPIC) {
 		err_set(
 			&err, ERR_INVALID, "only configurations of topics can be changed: what Kafka configures of a broker are settings of walmill");
@@ -199,8 +205,8 @@ static enum kafka_error apply(
 }
 
 /* All that is set and not named is reset. */
-static enum kafka_error replace_all(
-	struct request *rq, const struct alter_configs_request_resource *from, bool validate_only, struct view *ret_text)
+static enum kafka_error replace_all(struct request *rq, const struct map *names, const struct alter_configs_request_resource *from,
+	bool validate_only, struct view *ret_text)
 {
 	struct change c = {.list = REQUEST_ARRAY(rq, from->n_configs + (int32_t)n_config_keys, struct log_config)};
 	struct buf value = BUF_INIT(1 << 16);
@@ -209,7 +215,7 @@ static enum kafka_error replace_all(
 	unsigned i, k;
 	int32_t j;
 
-	error = find_topic(rq, from->type, from->name, &t, ret_text);
+	error = find_topic(rq, names, from->type, from->name, &t, ret_text);
 	for (j = 0; !error && j < from->n_configs; j++)
 		error = add_change(rq, &c, from->configs[j].name, from->configs[j].value, ret_text);
 	if (error)
@@ -228,8 +234,12 @@ void serve_alter_configs(struct request *rq)
 {
 	const struct alter_configs_request *in = rq->in;
 	struct alter_configs_response *out = rq->out;
+	struct map names = MAP_INIT;
 	int32_t i;
 
+	for (i = 0; i < in->n_resources; i++)
+		if (in->resources[i].type == RESOURCE_TOPIC)
+			named_add(&names, in->resources[i].name);
 	out->resources = REQUEST_ARRAY(rq, in->n_resources, struct alter_configs_response_resource);
 	out->n_resources = in->n_resources;
 	for (i = 0; i < in->n_resources; i++) {
@@ -237,8 +247,9 @@ void serve_alter_configs(struct request *rq)
 
 		to->type = in->resources[i].type;
 		to->name = in->resources[i].name;
-		to->error = (int16_t)replace_all(rq, &in->resources[i], in->validate_only, &to->error_message);
+		to->error = (int16_t)replace_all(rq, &names, &in->resources[i], in->validate_only, &to->error_message);
 	}
+	map_release(&names);
 }
 
 /* The words of `list`, without those of `words` when !add, else with those that are not there yet. */
@@ -308,8 +319,12 @@ void serve_incremental_alter_configs(struct request *rq)
 {
 	const struct incremental_alter_configs_request *in = rq->in;
 	struct incremental_alter_configs_response *out = rq->out;
+	struct map names = MAP_INIT;
 	int32_t i, j;
 
+	for (i = 0; i < in->n_resources; i++)
+		if (in->resources[i].type == RESOURCE_TOPIC)
+			named_add(&names, in->resources[i].name);
 	out->resources = REQUEST_ARRAY(rq, in->n_resources, struct incremental_alter_configs_response_resource);
 	out->n_resources = in->n_resources;
 	for (i = 0; i < in->n_resources; i++) {
@@ -321,11 +336,12 @@ void serve_incremental_alter_configs(struct request *rq)
 
 		to->type = from->type;
 		to->name = from->name;
-		error = find_topic(rq, from->type, from->name, &t, &to->error_message);
+		error = find_topic(rq, &names, from->type, from->name, &t, &to->error_message);
 		for (j = 0; !error && j < from->n_configs; j++)
 			error = change_one(rq, &t, &c, &from->configs[j], &to->error_message);
 		if (!error)
 			error = apply(rq, &t, &c, in->validate_only, &to->error_message);
 		to->error = (int16_t)error;
 	}
+	map_release(&names);
 }

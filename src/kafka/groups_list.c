@@ -73,9 +73,8 @@ void serve_describe_groups(struct request *rq)
 		to->state = view_str("Dead");
 		if (in->include_operations)
 			to->authorized_operations = GROUP_OPERATIONS;
-		if (to->group_id.len == 0)
-			to->error = KE_INVALID_GROUP_ID;
-		else if (e)
+		/* the empty name, too, is one that no group has */
+		if (e)
 			describe(rq, to, &e->g);
 	}
 	request_answer(rq);

@@ -34,6 +34,22 @@ static enum kafka_error say_err(struct request *rq, struct view *ret_text, const
 	return kafka_error_of(err);
 }
 
+/* ---- names that a request has twice: which of the two was meant, nobody can say, and neither is done ---- */
+
+static char once, twice;
+
+void named_add(struct map *names, struct view name)
+{
+	map_put(names, name, map_get(names, name) ? &twice : &once);
+}
+
+bool named_twice(const struct map *names, struct view name)
+{
+	return map_get(names, name) == &twice;
+}
+
+static const char duplicate_topic[] = "Duplicate topic name.";
+
 /* ---- CreateTopics ---- */
 
 /* Whether an explicit assignment is one to this node alone. */
@@ -175,11 +191,10 @@ void serve_create_topics(struct request *rq)
 	const struct create_topics_request *in = rq->in;
 	struct create_topics_response *out = rq->out;
 	struct map names = MAP_INIT;
-	static char once, twice;
 	int32_t i;
 
 	for (i = 0; i < in->n_topics; i++)
-		map_put(&names, in->topics[i].name, map_get(&names, in->topics[i].name) ? &twice : &once);
+		named_add(&names, in->topics[i].name);
 	out->topics = REQUEST_ARRAY(rq, in->n_topics, struct create_topics_response_topic);
 	out->n_topics = in->n_topics;
 	for (i = 0; i < in->n_topics; i++) {
@@ -187,8 +202,8 @@ void serve_create_topics(struct request *rq)
 
 		wire_init(&wire_create_topics_response_topic, to);
 		to->name = in->topics[i].name;
-		if (map_get(&names, to->name) == &twice)
-			to->error = (int16_t)say(&to->error_message, KE_INVALID_REQUEST, "the topic is named twice");
+		if (named_twice(&names, to->name))
+			to->error = (int16_t)say(&to->error_message, KE_INVALID_REQUEST, duplicate_topic);
 		else
 			create_one(rq, &in->topics[i], to);
 	}
@@ -211,18 +226,27 @@ static enum kafka_error check_pins(struct request *rq, const struct log_topic *t
 	return KE_NONE;
 }
 
-static void delete_one(struct request *rq, bool by_id, struct delete_topics_response_topic *to)
+/* The topic that an answer names by name or id, with the other of the two. */
+static enum kafka_error find_one(struct request *rq, struct delete_topics_response_topic *to)
+{
+	bool by_id = rq->version >= 6 && !to->name.ptr;
+	struct log_topic t;
+
+	if (!(by_id ? topic_find_id(rq->k, &to->topic_id, &t) : topic_find(rq->k, to->name, &t)))
+		return by_id ? KE_UNKNOWN_TOPIC_ID : KE_UNKNOWN_TOPIC_OR_PARTITION;
+	to->name = arena_view(&rq->arena, view_str(t.name));
+	memcpy(to->topic_id.b, t.id, 16);
+	return KE_NONE;
+}
+
+static void delete_one(struct request *rq, struct delete_topics_response_topic *to)
 {
 	struct err err = ERR_INIT;
 	struct log_topic t;
 
-	if (!(by_id ? topic_find_id(rq->k, &to->topic_id, &t) : topic_find(rq->k, to->name, &t))) {
-		to->error = by_id ? KE_UNKNOWN_TOPIC_ID : KE_UNKNOWN_TOPIC_OR_PARTITION;
-		return;
-	}
-	to->name = arena_view(&rq->arena, view_str(t.name));
-	memcpy(to->topic_id.b, t.id, 16);
-	if (topic_is_internal(to->name))
+	if (!topic_find_id(rq->k, &to->topic_id, &t))
+		to->error = KE_UNKNOWN_TOPIC_OR_PARTITION;
+	else if (topic_is_internal(to->name))
 		to->error = (int16_t)say(&to->error_message, KE_POLICY_VIOLATION, "an internal topic cannot be deleted");
 	else
 		to->error = (int16_t)check_pins(rq, &t, &to->error_message);
@@ -235,6 +259,7 @@ static void delete_topics(struct request *rq)
 	const struct delete_topics_request *in = rq->in;
 	struct delete_topics_response *out = rq->out;
 	int32_t n = rq->version >= 6 ? in->n_topics : in->n_names, i;
+	struct map names = MAP_INIT;
 
 	out->topics = REQUEST_ARRAY(rq, n, struct delete_topics_response_topic);
 	out->n_topics = n;
@@ -244,8 +269,19 @@ static void delete_topics(struct request *rq)
 		to->name = rq->version >= 6 ? in->topics[i].name : in->names[i];
 		if (rq->version >= 6)
 			to->topic_id = in->topics[i].topic_id;
-		delete_one(rq, rq->version >= 6 && !to->name.ptr, to);
+		to->error = (int16_t)find_one(rq, to);
+		if (!to->error)
+			named_add(&names, to->name);
 	}
+	for (i = 0; i < n; i++) {
+		struct delete_topics_response_topic *to = &out->topics[i];
+
+		if (!to->error && named_twice(&names, to->name))
+			to->error = (int16_t)say(&to->error_message, KE_INVALID_REQUEST, duplicate_topic);
+		else if (!to->error)
+			delete_one(rq, to);
+	}
+	map_release(&names);
 }
 
 /* The loop: committed offsets of what has gone go too. */
@@ -294,14 +330,23 @@ void serve_create_partitions(struct request *rq)
 {
 	const struct create_partitions_request *in = rq->in;
 	struct create_partitions_response *out = rq->out;
+	struct map names = MAP_INIT;
 	int32_t i;
 
+	for (i = 0; i < in->n_topics; i++)
+		named_add(&names, in->topics[i].name);
 	out->results = REQUEST_ARRAY(rq, in->n_topics, struct create_partitions_response_result);
 	out->n_results = in->n_topics;
 	for (i = 0; i < in->n_topics; i++) {
-		out->results[i].name = in->topics[i].name;
-		out->results[i].error = (int16_t)grow_one(rq, &in->topics[i], in->validate_only, &out->results[i].error_message);
+		struct create_partitions_response_result *to = &out->results[i];
+
+		to->name = in->topics[i].name;
+		if (named_twice(&names, to->name))
+			to->error = (int16_t)say(&to->error_message, KE_INVALID_REQUEST, duplicate_topic);
+		else
+			to->error = (int16_t)grow_one(rq, &in->topics[i], in->validate_only, &to->error_message);
 	}
+	map_release(&names);
 }
 
 /* ---- DeleteRecords ---- */

@@ -237,12 +237,17 @@ static struct create_topics_response_topic create(struct client *c, const char *
 	return out->topics[0];
 }
 
-static bool exists(struct client *c, const char *name)
+static struct metadata_response_topic metadata(struct client *c, const char *name)
 {
 	struct metadata_request_topic t = {.name = view_str(name)};
 	struct metadata_request req = {.topics = &t, .n_topics = 1};
 
-	return ((struct metadata_response *)client_call(c, KAFKA_METADATA, 12, &req))->topics[0].error == 0;
+	return ((struct metadata_response *)client_call(c, KAFKA_METADATA, 12, &req))->topics[0];
+}
+
+static bool exists(struct client *c, const char *name)
+{
+	return metadata(c, name).error == 0;
 }
 
 static void sizes_that_there_cannot_be_are_refused(void **state)
@@ -561,6 +566,91 @@ static void a_producers_id_has_an_epoch(void **state)
 	client_close(&c);
 }
 
+/* ---- what a request has twice ---- */
+
+/* Which of two was meant, nobody knows: neither is done, and what stands between them is. */
+static void a_topic_named_twice_is_left_alone(void **state)
+{
+	struct create_partitions_request_topic grown[3] = {{view_str("t"), 5, NULL, -1}, {view_str("u"), 7, NULL, -1},
+		{view_str("t"), 6, NULL, -1}};
+	struct create_partitions_request grow = {.topics = grown, .n_topics = 3, .timeout_ms = 10000};
+	struct delete_topics_request_topic gone[4] = {{.name = view_str("t")}, {.name = view_str("u")}, {.name = view_str("nowhere")}};
+	struct delete_topics_request del = {.topics = gone, .n_topics = 4, .timeout_ms = 10000};
+	struct create_partitions_response *sizes;
+	struct delete_topics_response *out;
+	struct client c;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	client_make_topic(&c, "u");
+	sizes = client_call(&c, KAFKA_CREATE_PARTITIONS, 3, &grow);
+	assert_int_equal(sizes->results[0].error, KE_INVALID_REQUEST);
+	assert_int_equal(sizes->results[1].error, 0);
+	assert_int_equal(sizes->results[2].error, KE_INVALID_REQUEST);
+	gone[3].topic_id = metadata(&c, "t").topic_id;
+	out = client_call(&c, KAFKA_DELETE_TOPICS, 6, &del);
+	assert_int_equal(out->topics[0].error, KE_INVALID_REQUEST);
+	assert_int_equal(out->topics[1].error, 0);
+	assert_int_equal(out->topics[2].error, KE_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(out->topics[3].error, KE_INVALID_REQUEST);
+	assert_true(exists(&c, "t"));
+	assert_false(exists(&c, "u"));
+	client_close(&c);
+}
+
+static bool is_set(struct client *c, const char *topic, const char *key, const char *value)
+{
+	struct view name = view_str(key);
+	struct describe_configs_request_resource of = {2, view_str(topic), &name, 1};
+	struct describe_configs_request req = {.resources = &of, .n_resources = 1};
+	struct describe_configs_response *out = client_call(c, KAFKA_DESCRIBE_CONFIGS, 4, &req);
+
+	return out->results[0].n_configs == 1 && view_is(out->results[0].configs[0].value, value);
+}
+
+static void a_topic_configured_twice_is_left_alone(void **state)
+{
+	struct alter_configs_request_resource_config set = {view_str("retention.ms"), view_str("1000")};
+	struct alter_configs_request_resource all[3] = {{2, view_str("t"), &set, 1}, {2, view_str("u"), &set, 1}, {2, view_str("t"), &set, 1}};
+	struct alter_configs_request replace = {.resources = all, .n_resources = 3};
+	struct incremental_alter_configs_request_resource_config change = {.name = view_str("retention.ms"), .value = view_str("2000")};
+	struct incremental_alter_configs_request_resource some[3] = {{2, view_str("u"), &change, 1}, {2, view_str("t"), &change, 1},
+		{2, view_str("u"), &change, 1}};
+	struct incremental_alter_configs_request alter = {.resources = some, .n_resources = 3};
+	struct incremental_alter_configs_response *changed;
+	struct alter_configs_response *replaced;
+	struct client c;
+
+	client_open(&c, broker.port);
+	client_make_topic(&c, "t");
+	client_make_topic(&c, "u");
+	replaced = client_call(&c, KAFKA_ALTER_CONFIGS, 2, &replace);
+	assert_int_equal(replaced->resources[0].error, KE_INVALID_REQUEST);
+	assert_int_equal(replaced->resources[1].error, 0);
+	assert_int_equal(replaced->resources[2].error, KE_INVALID_REQUEST);
+	changed = client_call(&c, KAFKA_INCREMENTAL_ALTER_CONFIGS, 1, &alter);
+	assert_int_equal(changed->resources[0].error, KE_INVALID_REQUEST);
+	assert_int_equal(changed->resources[1].error, 0);
+	assert_int_equal(changed->resources[2].error, KE_INVALID_REQUEST);
+	assert_true(is_set(&c, "t", "retention.ms", "2000"));
+	assert_true(is_set(&c, "u", "retention.ms", "1000"));
+	client_close(&c);
+}
+
+static void the_group_without_a_name_is_dead(void **state)
+{
+	struct view name = view_of("", 0);
+	struct describe_groups_request req = {.groups = &name, .n_groups = 1};
+	struct describe_groups_response *out;
+	struct client c;
+
+	client_open(&c, broker.port);
+	out = client_call(&c, KAFKA_DESCRIBE_GROUPS, 5, &req);
+	assert_int_equal(out->groups[0].error, 0);
+	assert_true(view_is(out->groups[0].state, "Dead"));
+	client_close(&c);
+}
+
 /* ---- old versions ---- */
 
 static void first_versions_make_and_delete_topics(void **state)
@@ -693,6 +783,9 @@ int main(void)
 		TEST(producers_are_told_once),
 		TEST(controllers_are_not_here),
 		TEST(a_producers_id_has_an_epoch),
+		TEST(a_topic_named_twice_is_left_alone),
+		TEST(a_topic_configured_twice_is_left_alone),
+		TEST(the_group_without_a_name_is_dead),
 		TEST(first_versions_make_and_delete_topics),
 		TEST(first_versions_list_offsets_before_a_time),
 		TEST(first_versions_know_the_end_of_an_epoch),
