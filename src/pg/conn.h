@@ -106,7 +106,7 @@ int pg_prepare(struct pg_conn *c, const char *name, const char *sql, struct err 
  * the whole is one transaction; if it failed, roll back.
  */
 int pg_pipeline_begin(struct pg_conn *c, struct err *err) WM_MUST_USE;
-int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err) WM_MUST_USE;
+int pg_pipeline_sql(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct err *err) WM_MUST_USE;
 int pg_pipeline_run(struct pg_conn *c, const char *name, unsigned nparams, const char *const *params, struct err *err) WM_MUST_USE;
 int pg_pipeline_finish(struct pg_conn *c, unsigned *ret_index, uint64_t *ret_affected, struct err *err) WM_MUST_USE;
 

@@ -41,9 +41,9 @@ static int push_out(struct pg_conn *c, struct err *err)
 	return 0;
 }
 
-int pg_pipeline_sql(struct pg_conn *c, const char *sql, struct err *err)
+int pg_pipeline_sql(struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, struct err *err)
 {
-	if (!PQsendQueryParams(c->pq, sql, 0, NULL, NULL, NULL, NULL, 0))
+	if (!PQsendQueryParams(c->pq, sql, (int)nparams, NULL, params, NULL, NULL, 0))
 		return pg_result_error(c, NULL, err);
 	return push_out(c, err);
 }

@@ -136,7 +136,7 @@ int replace_queue(struct sink *s, uint32_t i, struct err *err)
 	target_put_name(&sql, t);
 	buf_puts(&sql, " AS t");
 	put_alone(&sql, t, i, true, "t");
-	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
+	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), 0, NULL, err);
 	if (rc == 0) {
 		buf_clear(&sql);
 		buf_puts(&sql, "INSERT INTO ");
@@ -148,7 +148,7 @@ int replace_queue(struct sink *s, uint32_t i, struct err *err)
 		put_new_name(&sql, i);
 		buf_puts(&sql, " AS n");
 		put_alone(&sql, t, i, false, "n");
-		rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
+		rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), 0, NULL, err);
 	}
 	buf_release(&sql);
 	return rc;

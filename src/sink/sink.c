@@ -241,68 +241,160 @@ static void put_element(struct buf *b, const struct value *v, const struct value
 	buf_putc(b, '"');
 }
 
-/* The arrays so far as parameters of statement `name`; empties them. */
-static int run_chunk(struct sink *s, const char *name, uint32_t n, struct err *err)
+/* Rows on their way into a statement: arrays in columns_text, one for each of its parameters. */
+struct chunk {
+	struct sink *s;
+	const char *name;            /* prepared, or NULL: as text */
+	const char *sql;
+	struct value_env env;
+	struct buf text;
+	uint32_t width, n;           /* columns; rows so far */
+	size_t bytes;
+};
+
+static void chunk_init(struct chunk *c, struct sink *s, const char *name, const char *sql, uint32_t width)
 {
-	const char **params = mem_alloc((n + 1) * sizeof(*params));
+	*c = (struct chunk){.s = s, .name = name, .sql = sql, .env = {.zone = tz_utc(), .zones = NULL},
+		.text = BUF_INIT((size_t)1 << 30), .width = width};
+}
+
+static void chunk_release(struct chunk *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->width; i++)
+		buf_clear(&c->s->columns_text[i]);
+	buf_release(&c->text);
+}
+
+/* Queues the statement with the rows so far, if any. */
+static int chunk_flush(struct chunk *c, struct err *err)
+{
+	const char **params;
+	struct buf *text = c->s->columns_text;
 	uint32_t i;
 	int rc;
 
-	for (i = 0; i < n; i++) {
-		buf_putc(&s->columns_text[i], '}');
-		params[i] = buf_cstr(&s->columns_text[i]);
-		if (!buf_ok(&s->columns_text[i])) {
+	if (c->n == 0)
+		return 0;
+	params = mem_alloc((c->width + 1) * sizeof(*params));
+	for (i = 0; i < c->width; i++) {
+		buf_putc(&text[i], '}');
+		params[i] = buf_cstr(&text[i]);
+		if (!buf_ok(&text[i])) {
 			mem_free(params);
 			return err_set(err, ERR_LIMIT, "result rows of more than 1 GiB cannot be written at once");
 		}
 	}
-	rc = pg_pipeline_run(s->conn, name, n, params, err);
-	for (i = 0; i < n; i++)
-		buf_clear(&s->columns_text[i]);
+	rc = c->name ? pg_pipeline_run(c->s->conn, c->name, c->width, params, err)
+	             : pg_pipeline_sql(c->s->conn, c->sql, c->width, params, err);
+	for (i = 0; i < c->width; i++)
+		buf_clear(&text[i]);
 	mem_free(params);
+	c->n = 0;
+	c->bytes = 0;
 	return rc;
 }
 
-/* The rows of a statement as parameters of its prepared one: 'd' deletes and 'u' upserts of what changed, or all rows: 'a' as upserts, 'n'
- * into the temporary table. */
+static void chunk_put(struct chunk *c, uint32_t column, const struct value *v)
+{
+	put_element(&c->s->columns_text[column], v, &c->env, &c->text);
+	c->bytes += c->text.len;
+}
+
+static int chunk_end_row(struct chunk *c, struct err *err)
+{
+	return ++c->n < CHUNK_ROWS && c->bytes < CHUNK_BYTES ? 0 : chunk_flush(c, err);
+}
+
+/* Which of the key's columns are null. */
+static uint32_t nulls_of(const struct target *t, const struct value *key)
+{
+	uint32_t i, nulls = 0;
+
+	for (i = 0; i < t->nkey && i < 32; i++)
+		nulls |= (uint32_t)key[i].null << i;
+	return nulls;
+}
+
+/* The deleted rows with these columns of the key null; *ret_next becomes the next larger set that occurs, or stays. */
+static int queue_deletes_of(
+	struct sink *s, struct flow *f, uint32_t st, uint32_t nulls, uint32_t *ret_next, uint64_t *rows, struct err *err)
+{
+	const struct target *t = &s->targets[st];
+	struct flow_cursor at = {0};
+	struct buf sql = BUF_INIT(1 << 20);
+	struct flow_change ch;
+	struct chunk c;
+	char name[16];
+	uint32_t i, n;
+	int rc = 0;
+
+	snprintf(name, sizeof(name), "d%u", st);
+	if (nulls)
+		target_put_delete(&sql, t, nulls);
+	chunk_init(&c, s, nulls ? NULL : name, buf_cstr(&sql), t->nkey - (uint32_t)__builtin_popcount(nulls));
+	while (rc == 0 && flow_next_change(f, st, &at, &ch)) {
+		uint32_t theirs = nulls_of(t, ch.key);
+
+		/* without a key there is nothing that an insert could conflict with: the one row is deleted first */
+		if (ch.row && t->nkey)
+			continue;
+		if (theirs > nulls && (*ret_next == nulls || theirs < *ret_next))
+			*ret_next = theirs;
+		if (theirs != nulls)
+			continue;
+		for (i = 0, n = 0; i < t->nkey; i++)
+			if (!target_key_is_null(nulls, i))
+				chunk_put(&c, n++, &ch.key[i]);
+		(*rows)++;
+		rc = chunk_end_row(&c, err);
+	}
+	if (rc == 0)
+		rc = chunk_flush(&c, err);
+	chunk_release(&c);
+	flow_cursor_release(&at);
+	buf_release(&sql);
+	return rc;
+}
+
+static int queue_deletes(struct sink *s, struct flow *f, uint32_t st, uint64_t *rows, struct err *err)
+{
+	uint32_t nulls, next = 0;
+
+	do {
+		nulls = next;
+		if (queue_deletes_of(s, f, st, nulls, &next, rows, err))
+			return -1;
+	} while (next != nulls);
+	return 0;
+}
+
+/* Rows as parameters of a prepared statement: 'u' upserts of what changed, or all rows: 'a' as upserts, 'n' into the temporary table. */
 static int queue_rows(struct sink *s, struct flow *f, uint32_t st, char verb, uint64_t *rows, struct err *err)
 {
-	struct value_env env = {.zone = tz_utc(), .zones = NULL};
-	const struct target *t = &s->targets[st];
-	bool deletes = verb == 'd', all = verb == 'a' || verb == 'n';
-	uint32_t width = deletes ? t->nkey : t->st->ncolumns, i, n = 0;
-	struct flow_cursor c = {0};
+	bool all = verb == 'a' || verb == 'n';
+	struct flow_cursor at = {0};
 	struct flow_change ch;
-	struct buf text = BUF_INIT((size_t)1 << 30);
-	size_t bytes = 0;
+	struct chunk c;
 	char name[16];
-	int rc = -1;
+	uint32_t i;
+	int rc = 0;
 
 	snprintf(name, sizeof(name), "%c%u", verb == 'a' ? 'u' : verb, st);
-	while (all ? flow_next_result(f, st, &c, &ch) : flow_next_change(f, st, &c, &ch)) {
-		/* without a key there is nothing that an insert could conflict with: the one row is deleted first */
-		if ((ch.row == NULL) != deletes && !(deletes && t->nkey == 0))
+	chunk_init(&c, s, name, NULL, s->targets[st].st->ncolumns);
+	while (rc == 0 && (all ? flow_next_result(f, st, &at, &ch) : flow_next_change(f, st, &at, &ch))) {
+		if (!ch.row)
 			continue;
-		for (i = 0; i < width; i++) {
-			put_element(&s->columns_text[i], deletes ? &ch.key[i] : &ch.row[i], &env, &text);
-			bytes += text.len;
-		}
+		for (i = 0; i < c.width; i++)
+			chunk_put(&c, i, &ch.row[i]);
 		(*rows)++;
-		if (++n < CHUNK_ROWS && bytes < CHUNK_BYTES)
-			continue;
-		if (run_chunk(s, name, width, err))
-			goto out;
-		n = 0;
-		bytes = 0;
+		rc = chunk_end_row(&c, err);
 	}
-	if (n && run_chunk(s, name, width, err))
-		goto out;
-	rc = 0;
-out:
-	for (i = 0; i < width; i++)
-		buf_clear(&s->columns_text[i]);
-	flow_cursor_release(&c);
-	buf_release(&text);
+	if (rc == 0)
+		rc = chunk_flush(&c, err);
+	chunk_release(&c);
+	flow_cursor_release(&at);
 	return rc;
 }
 
@@ -317,7 +409,7 @@ static int replace_rows(struct sink *s, struct flow *f, uint32_t i, uint64_t *ro
 		return queue_rows(s, f, i, 'n', &s->staged_rows, err) || replace_queue(s, i, err) ? -1 : 0;
 	buf_puts(&sql, "DELETE FROM ");
 	target_put_name(&sql, &s->targets[i]);
-	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), err);
+	rc = pg_pipeline_sql(s->conn, buf_cstr(&sql), 0, NULL, err);
 	buf_release(&sql);
 	return rc || queue_rows(s, f, i, 'a', rows, err) ? -1 : 0;
 }
@@ -329,13 +421,13 @@ static int write_all(
 	uint32_t i;
 	int rc = -1;
 
-	if (pg_pipeline_sql(s->conn, "BEGIN", err) || (durable && pg_pipeline_sql(s->conn, "SET LOCAL synchronous_commit = on", err)) ||
-	    queue_position(s, to, &a, err))
+	if (pg_pipeline_sql(s->conn, "BEGIN", 0, NULL, err) ||
+	    (durable && pg_pipeline_sql(s->conn, "SET LOCAL synchronous_commit = on", 0, NULL, err)) || queue_position(s, to, &a, err))
 		goto out;
 	for (i = 0; i < s->job->nstatements; i++)
-		if (replace ? replace_rows(s, f, i, rows, err) : queue_rows(s, f, i, 'd', rows, err) || queue_rows(s, f, i, 'u', rows, err))
+		if (replace ? replace_rows(s, f, i, rows, err) : queue_deletes(s, f, i, rows, err) || queue_rows(s, f, i, 'u', rows, err))
 			goto out;
-	rc = pg_pipeline_sql(s->conn, "COMMIT", err);
+	rc = pg_pipeline_sql(s->conn, "COMMIT", 0, NULL, err);
 out:
 	arena_release(&a);
 	return rc;

@@ -38,6 +38,14 @@ struct sink {
 int targets_load(struct sink *s, struct err *err);
 int targets_prepare(struct sink *s, struct err *err);
 void target_put_name(struct buf *b, const struct target *t);
+/*
+ * DELETE of the rows whose keys are the parameters' arrays, one for each of the key's columns but those in `nulls` (bit i: the i-th of the
+ * key; an index of PostgreSQL has at most 32), which are null in all of these rows. One statement for each such set, because an index
+ * serves = and IS NULL, but not IS NOT DISTINCT FROM: that would read the whole table for every row. Without a key: all rows, of which
+ * there is one at most.
+ */
+void target_put_delete(struct buf *b, const struct target *t, uint32_t nulls);
+static inline bool target_key_is_null(uint32_t nulls, uint32_t i) { return i < 32 && nulls >> i & 1; }
 void target_put_columns(struct buf *b, const struct target *t); /* ("a", "b") */
 /* The columns and SELECT over the parameters' arrays: what follows INSERT INTO name. */
 void target_put_rows(struct buf *b, const struct target *t);

@@ -1,6 +1,7 @@
 /* Target tables: do they exist, which column is which, what is their key; and the statements that write them. */
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "sink/sink_int.h"
 
 enum { FIRST_USER_OID = 16384 }; /* FirstNormalObjectId: below it are the types that every server has */
@@ -231,35 +232,31 @@ static void put_given(struct buf *b, const struct target *t, uint32_t c, uint32_
 		buf_printf(b, "::%.*s", (int)t->types[c].len, (const char *)t->types[c].ptr);
 }
 
-static void put_delete(struct buf *b, const struct target *t)
+void target_put_delete(struct buf *b, const struct target *t, uint32_t nulls)
 {
-	uint32_t i;
+	uint32_t *given = mem_alloc((t->nkey + 1) * sizeof(*given)), i, n = 0;
 
+	for (i = 0; i < t->nkey; i++)
+		if (!target_key_is_null(nulls, i))
+			given[n++] = t->key[i];
 	buf_puts(b, "DELETE FROM ");
 	target_put_name(b, t);
-	if (t->nkey == 0)
-		return; /* one row at most */
-	buf_puts(b, " AS t USING ");
-	put_unnest(b, t, t->key, t->nkey);
-	buf_puts(b, " WHERE ");
-	for (i = 0; i < t->nkey; i++) {
-		buf_puts(b, i ? " AND t." : "t.");
-		pg_put_ident(b, t->columns[t->key[i]]);
-		/* an index is used for =, not for IS NOT DISTINCT FROM: nulls are their own branch */
-		buf_puts(b, " = ");
-		put_given(b, t, t->key[i], i);
+	buf_puts(b, " AS t");
+	if (n) {
+		buf_puts(b, " USING ");
+		put_unnest(b, t, given, n);
 	}
-	buf_puts(b, " OR (");
-	for (i = 0; i < t->nkey; i++) {
-		buf_puts(b, i ? " AND t." : "t.");
+	for (i = 0, n = 0; i < t->nkey; i++) {
+		buf_puts(b, i ? " AND t." : " WHERE t.");
 		pg_put_ident(b, t->columns[t->key[i]]);
-		buf_puts(b, " IS NOT DISTINCT FROM ");
-		put_given(b, t, t->key[i], i);
+		if (target_key_is_null(nulls, i)) {
+			buf_puts(b, " IS NULL");
+		} else {
+			buf_puts(b, " = ");
+			put_given(b, t, t->key[i], n++);
+		}
 	}
-	buf_puts(b, " AND (");
-	for (i = 0; i < t->nkey; i++)
-		buf_printf(b, "%sd.c%u IS NULL", i ? " OR " : "", i);
-	buf_puts(b, "))");
+	mem_free(given);
 }
 
 void target_put_columns(struct buf *b, const struct target *t)
@@ -343,7 +340,7 @@ int targets_prepare(struct sink *s, struct err *err)
 
 	for (i = 0; i < s->job->nstatements; i++) {
 		buf_clear(&sql);
-		put_delete(&sql, &s->targets[i]);
+		target_put_delete(&sql, &s->targets[i], 0);
 		snprintf(name, sizeof(name), "d%u", i);
 		if (pg_prepare(s->conn, name, buf_cstr(&sql), err))
 			goto out;

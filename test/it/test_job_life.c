@@ -156,6 +156,54 @@ static void a_repair_touches_only_what_differs(void **state)
 	world_stop(&w);
 }
 
+#define OF_BOTH " FROM pg_stat_all_tables WHERE schemaname = 'kept' AND relname IN ('ids', 'places')"
+
+/* The server tells its counts a second late. */
+static void wait_for_count(const char *sql, const char *want)
+{
+	bool there;
+
+	do {
+		char *now = world_value(&w, sql);
+
+		there = strcmp(now, want) == 0;
+		free(now);
+	} while (!there); /* meson's time limit ends it */
+}
+
+/* Reading a whole target for every row that leaves it is right, too, and makes a job of a million rows stand still. */
+static void rows_that_leave_are_found_by_an_index(void **state)
+{
+	static const char scans[] = "SELECT sum(seq_scan)" OF_BOTH;
+	struct job *j;
+	char *before;
+
+	workload_begin(&l, &w, "");
+	/* keys of two columns: both there, either null, both null; each its own group */
+	world_sql(&w, "CREATE TABLE kept.ids (id uuid PRIMARY KEY, total numeric); CREATE TABLE kept.places (total numeric, place bigint, "
+		"n bigint, UNIQUE NULLS NOT DISTINCT (total, place)); INSERT INTO shop.events (id, kind, total, order_id) SELECT "
+		"md5(g::text)::uuid, 'opened', CASE WHEN g %% 3 > 0 THEN g END, CASE WHEN g %% 3 < 2 AND g < 12000 THEN g END FROM "
+		"generate_series(1, 12000) g");
+	world_connect(&w);
+	j = world_job(&w, "leaving", "INSERT INTO kept.ids SELECT id, total FROM shop.events; INSERT INTO kept.places SELECT total, order_id, "
+		"count(*) FROM shop.events GROUP BY 1, 2;");
+	workload_wait(&l, j, workload_mark(&l));
+	world_sql(&w, "VACUUM ANALYZE kept.ids, kept.places");
+	wait_for_count("SELECT sum(n_tup_ins)" OF_BOTH, "24000");
+	before = world_value(&w, scans);
+	world_sql(&w, "DELETE FROM shop.events WHERE total = 1");
+	world_sql(&w, "DELETE FROM shop.events WHERE total = 2");
+	world_sql(&w, "DELETE FROM shop.events WHERE order_id = 3");
+	world_sql(&w, "DELETE FROM shop.events WHERE total IS NULL AND order_id IS NULL");
+	workload_wait(&l, j, workload_mark(&l));
+	wait_for_count("SELECT sum(n_tup_del)" OF_BOTH, "8");
+	world_expect(&w, before, scans);
+	world_verify(&w, j);
+	free(before);
+	job_free(j);
+	world_stop(&w);
+}
+
 static void verify_finds_what_hands_changed_and_repair_mends_it(void **state)
 {
 	const struct workload_view *v = workload_view_of("grouped");
@@ -313,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_snapshot_in_the_log_jobs_begin_with_the_tables),
 		cmocka_unit_test(a_column_added_with_a_default_is_seen_by_new_and_old_jobs),
+		cmocka_unit_test(rows_that_leave_are_found_by_an_index),
 		cmocka_unit_test(verify_finds_what_hands_changed_and_repair_mends_it),
 		cmocka_unit_test(a_repair_touches_only_what_differs),
 		cmocka_unit_test(a_value_that_fails_degrades_the_job_until_it_is_gone),
