@@ -6,7 +6,8 @@
  * by the same statement, and given again only after the server has named that snapshot once more: it is exact at the moment of asking, for
  * the price of the shortest statement there is. Beside the snapshot stand the server's start, because another server's snapshots say
  * nothing about this one's rows, and the day, because "today" turns without a transaction. What is asked about are this server's own
- * tables: a foreign table changes without a word here.
+ * tables: a foreign table changes without a word here. Those who want to know at the same time are told together: a look at the server's
+ * state serves all who came before it was sent.
  *
  * Of those who ask the same at the same time, one asks the server and the others wait for its answer: after a change, a hundred readers do
  * not each have it sort ten thousand rows. The answer is theirs if its statement began after they had come, because then it sees whatever
@@ -38,10 +39,19 @@ struct asking {
 	struct asking *next;
 };
 
+/* The last look at a server's state that has ended. */
+struct look {
+	bool under_way;  /* and another one is */
+	uint64_t begun;  /* tick at which it was sent */
+	struct buf state; /* empty: the server names no snapshot */
+	struct err err;  /* why there is none */
+};
+
 struct app_answers {
 	struct lock lock;
-	struct wake answered;
+	struct wake answered, looked;
 	struct asking *asking;
+	struct look looks[2]; /* by app_server */
 	uint64_t ticks;
 	bool unkept; /* the server last named no snapshot: nobody can be told what another has asked */
 	struct answer list[APP_ANSWERS_MAX];
@@ -57,6 +67,8 @@ struct app_answers *app_answers_new(void)
 
 	lock_init(&s->lock);
 	wake_init(&s->answered);
+	wake_init(&s->looked);
+	s->looks[APP_SOURCE].state = s->looks[APP_TARGET].state = BUF_INIT(APP_ANSWERS_BYTES);
 	return s;
 }
 
@@ -79,40 +91,42 @@ void app_answers_free(struct app_answers *s)
 	while (s->n)
 		forget(s, s->list);
 	wm_assert(!s->asking);
+	buf_release(&s->looks[APP_SOURCE].state);
+	buf_release(&s->looks[APP_TARGET].state);
+	wake_release(&s->looked);
 	wake_release(&s->answered);
 	lock_release(&s->lock);
 	mem_free(s);
 }
 
-static struct answer *find(struct app_answers *s, struct view question)
+static struct answer *find(struct app_answers *s, const struct asking *q)
 {
-	uint64_t hash = hash_bytes(question.ptr, question.len);
 	unsigned i;
 
 	for (i = 0; i < s->n; i++)
-		if (s->list[i].hash == hash && view_eq(buf_view(&s->list[i].question), question))
+		if (s->list[i].hash == q->hash && view_eq(buf_view(&s->list[i].question), q->question))
 			return &s->list[i];
 	return NULL;
 }
 
-static bool known(struct app_answers *s, struct view question)
+static bool known(struct app_answers *s, const struct asking *q)
 {
 	bool yes;
 
 	lock_take(&s->lock);
-	yes = find(s, question) != NULL;
+	yes = find(s, q) != NULL;
 	lock_drop(&s->lock);
 	return yes;
 }
 
 /* True, with the answer in `into`, when the one that is kept was made in this state, or its statement sent after tick `since`. */
-static bool recall(struct app_answers *s, struct view question, struct view state, uint64_t since, struct buf *into)
+static bool recall(struct app_answers *s, const struct asking *q, struct view state, uint64_t since, struct buf *into)
 {
 	struct answer *x;
 	bool same;
 
 	lock_take(&s->lock);
-	x = find(s, question);
+	x = find(s, q);
 	same = x && (x->begun > since || view_eq(buf_view(&x->state), state));
 	if (same) {
 		buf_putv(into, buf_view(&x->text));
@@ -137,17 +151,18 @@ static void make_room(struct app_answers *s, size_t bytes)
 	}
 }
 
-static void keep(struct app_answers *s, struct view question, uint64_t begun, struct view state, struct view text)
+static void keep(struct app_answers *s, const struct asking *q, struct view state, struct view text)
 {
-	struct answer made = {.hash = hash_bytes(question.ptr, question.len), .begun = begun, .question = BUF_INIT(APP_ANSWERS_BYTES),
+	struct answer made = {.hash = q->hash, .begun = q->begun, .question = BUF_INIT(APP_ANSWERS_BYTES),
 		.state = BUF_INIT(APP_ANSWERS_BYTES), .text = BUF_INIT(APP_ANSWERS_BYTES)}, *old;
 
-	buf_putv(&made.question, question);
+	if (q->question.len + state.len + text.len > APP_ANSWERS_BYTES)
+		return;
+	buf_putv(&made.question, q->question);
 	buf_putv(&made.state, state);
 	buf_putv(&made.text, text);
 	lock_take(&s->lock);
-	s->stats.made++;
-	if ((old = find(s, question)))
+	if ((old = find(s, q)))
 		forget(s, old);
 	make_room(s, weight(&made));
 	made.used = ++s->uses;
@@ -243,43 +258,106 @@ static void put_question(struct buf *b, enum app_server which, const char *sql, 
 	}
 }
 
-/* *told: the answer that is kept is true still, and in `into`. */
-static int tell_again(struct app *a, struct pg_conn *c, struct view question, struct buf *into, bool *told, struct err *err)
+static void look_now(struct app *a, enum app_server which, uint64_t begun)
 {
-	struct pg_result *r;
+	struct app_answers *s = a->answers;
+	struct look *l = &s->looks[which];
+	struct err err = ERR_INIT;
+	struct pg_result *r = NULL;
+	struct pg_conn *c;
+
+	if (app_take(a, which, &c, &err) == 0) {
+		if (pg_query_prepared(c, "SELECT " STATE("$1"), 1, &a->o.timezone, &r, &err))
+			r = NULL;
+		app_give(a, which, c);
+	}
+	lock_take(&s->lock);
+	l->under_way = false;
+	l->begun = begun;
+	l->err = err;
+	buf_clear(&l->state);
+	if (r && !pg_null(r, 0, 0))
+		buf_putv(&l->state, pg_value(r, 0, 0));
+	s->stats.looked++;
+	lock_drop(&s->lock);
+	if (r)
+		pg_result_free(r);
+	wake_signal(&s->looked);
+}
+
+/* The server's state as it was at some time after tick `since`. Empty: it names no snapshot. */
+static int look(struct app *a, enum app_server which, uint64_t since, struct buf *state, struct err *err)
+{
+	struct app_answers *s = a->answers;
+	struct look *l = &s->looks[which];
+	uint64_t seen, begun = 0;
+	bool there, ours;
+
+	for (;;) {
+		seen = wake_seen(&s->looked);
+		lock_take(&s->lock);
+		there = l->begun > since;
+		ours = !there && !l->under_way;
+		if (there) {
+			*err = l->err;
+			buf_putv(state, buf_view(&l->state));
+		} else if (ours) {
+			l->under_way = true;
+			begun = ++s->ticks;
+		}
+		lock_drop(&s->lock);
+		if (there)
+			return err->code ? -1 : 0;
+		if (ours)
+			look_now(a, which, begun);
+		else
+			wake_wait(&s->looked, seen, -1); /* whoever looks has a deadline */
+	}
+}
+
+/* *told: the answer that is kept is true still, and in `into`. */
+static int tell_again(
+	struct app *a, enum app_server which, const struct asking *q, uint64_t came, struct buf *into, bool *told, struct err *err)
+{
+	struct buf state = BUF_INIT(APP_ANSWERS_BYTES);
+	int rc = 0;
 
 	*told = false;
-	if (!known(a->answers, question))
-		return 0;
-	if (pg_query_prepared(c, "SELECT " STATE("$1"), 1, &a->o.timezone, &r, err))
-		return -1;
-	*told = !pg_null(r, 0, 0) && recall(a->answers, question, pg_value(r, 0, 0), UINT64_MAX, into);
-	pg_result_free(r);
-	return 0;
+	if (known(a->answers, q)) {
+		rc = look(a, which, came, &state, err);
+		*told = rc == 0 && state.len && recall(a->answers, q, buf_view(&state), came, into);
+	}
+	buf_release(&state);
+	return rc;
 }
 
 /* The statement with the state that it sees beside its answer. */
-static int ask(struct app *a, struct pg_conn *c, const char *sql, unsigned nparams, const char *const *params, const struct asking *q,
+static int ask(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, const struct asking *q,
 	struct buf *into, struct err *err)
 {
 	const char *more[APP_PARAMS_MAX + 1];
 	struct buf with = BUF_INIT(65536);
 	struct pg_result *r;
+	struct pg_conn *c;
 	int rc;
 
 	wm_assert(nparams <= APP_PARAMS_MAX);
+	if (app_take(a, which, &c, err))
+		return -1;
 	if (nparams)
 		memcpy(more, params, nparams * sizeof(*params));
 	more[nparams] = a->o.timezone;
 	buf_printf(&with, "SELECT answer.*, state.* FROM (%s) answer, (SELECT " STATE("$%u") ") state", sql, nparams + 1);
 	rc = pg_query_prepared(c, buf_cstr(&with), nparams + 1, more, &r, err);
+	app_give(a, which, c);
 	buf_release(&with);
 	if (rc)
 		return -1;
 	if (!pg_null(r, 0, 1))
-		keep(a->answers, q->question, q->begun, pg_value(r, 0, 1), pg_value(r, 0, 0));
+		keep(a->answers, q, pg_value(r, 0, 1), pg_value(r, 0, 0));
 	lock_take(&a->answers->lock);
 	a->answers->unkept = pg_null(r, 0, 1);
+	a->answers->stats.made++;
 	lock_drop(&a->answers->lock);
 	buf_putv(into, pg_value(r, 0, 0));
 	pg_result_free(r);
@@ -288,40 +366,37 @@ static int ask(struct app *a, struct pg_conn *c, const char *sql, unsigned npara
 
 /* One try: 1 when another asks the same, whose number is then in *ret_begun. */
 static int try_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct asking *q,
-	struct buf *into, uint64_t *ret_begun, struct err *err)
+	uint64_t came, struct buf *into, uint64_t *ret_begun, struct err *err)
 {
-	struct pg_conn *c;
-	bool told, ours;
-	int rc;
+	bool told;
+	int rc = tell_again(a, which, q, came, into, &told, err);
 
-	if (app_take(a, which, &c, err))
-		return -1;
-	rc = tell_again(a, c, q->question, into, &told, err);
 	if (rc == 0 && !told) {
-		ours = begin_asking(a->answers, q, ret_begun);
-		rc = ours ? ask(a, c, sql, nparams, params, q, into, err) : 1;
-		if (ours)
-			end_asking(a->answers, q);
+		if (!begin_asking(a->answers, q, ret_begun))
+			return 1;
+		rc = ask(a, which, sql, nparams, params, q, into, err);
+		end_asking(a->answers, q);
 	}
-	if (rc < 0)
-		app_explain(err);
-	app_give(a, which, c);
-	return rc;
+	return rc ? app_explain(err) : 0;
 }
 
 int app_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct buf *into,
 	struct err *err)
 {
-	struct buf question = BUF_INIT(APP_ANSWERS_BYTES);
-	uint64_t came = tick(a->answers), begun;
+	struct buf question = BUF_INIT(APP_QUESTION_BYTES);
+	uint64_t came = tick(a->answers), begun = 0;
 	struct asking q;
 	int rc;
 
 	put_question(&question, which, sql, nparams, params);
 	q = (struct asking){.hash = hash_bytes(question.ptr, question.len), .question = buf_view(&question)};
-	while ((rc = try_answer(a, which, sql, nparams, params, &q, into, &begun, err)) == 1) {
+	if (!buf_ok(&question)) {
+		buf_release(&question);
+		return err_set(err, ERR_LIMIT, "a question to PostgreSQL of more than %d MB", APP_QUESTION_BYTES >> 20);
+	}
+	while ((rc = try_answer(a, which, sql, nparams, params, &q, came, into, &begun, err)) == 1) {
 		wait_answered(a->answers, &q, begun);
-		if (begun > came && recall(a->answers, q.question, VIEW_NULL, came, into)) {
+		if (begun > came && recall(a->answers, &q, VIEW_NULL, came, into)) {
 			rc = 0;
 			break;
 		}

@@ -83,7 +83,7 @@ int app_forecast(struct app *a, struct view date, struct app_faults *faults, str
 int app_interventions_of(struct app *a, const char *ids, struct buf *into, struct err *err);
 /* Lists and figures: worked out by PostgreSQL, or given again because nothing has changed. Since the start. */
 struct app_answers_stats {
-	uint64_t made, recalled;
+	uint64_t made, recalled, looked;
 };
 void app_stats(struct app *a, struct app_answers_stats *ret);
 /* The source answers. */

@@ -19,7 +19,7 @@ struct app {
 	struct app_answers *answers;
 };
 
-/* A connection in no transaction; given back with app_release, which closes one that is broken. */
+/* A connection in no transaction; given back with app_give, which closes one that is broken. */
 int app_take(struct app *a, enum app_server which, struct pg_conn **ret, struct err *err);
 void app_give(struct app *a, enum app_server which, struct pg_conn *c);
 
@@ -29,10 +29,10 @@ int app_text(struct app *a, enum app_server which, const char *sql, unsigned npa
 
 /*
  * The same for a statement of exactly one row and one column whose answer is worth keeping: given again without being worked out when no
- * row that anybody could see has changed since, which the server is asked each time. Beside rows it may depend on the parameters, of
- * which there are at most APP_PARAMS_MAX, and on the day in the application's zone, not on the time.
+ * row that anybody could see has changed since, which the server is asked after the call has begun. Beside rows it may depend on the
+ * parameters, of which there are at most APP_PARAMS_MAX, and on the day in the application's zone, not on the time.
  */
-enum { APP_PARAMS_MAX = 8, APP_ANSWERS_MAX = 64, APP_ANSWERS_BYTES = 4 << 20 };
+enum { APP_PARAMS_MAX = 8, APP_ANSWERS_MAX = 64, APP_ANSWERS_BYTES = 4 << 20, APP_QUESTION_BYTES = 65 << 20 };
 int app_answer(struct app *a, enum app_server which, const char *sql, unsigned nparams, const char *const *params, struct buf *into,
 	struct err *err);
 struct app_answers *app_answers_new(void);

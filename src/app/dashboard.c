@@ -120,7 +120,7 @@ int app_load(struct app *a, struct buf *into, struct err *err)
 
 	if (rc == 0) {
 		param = buf_cstr(&rows);
-		rc = app_text(a, APP_SOURCE,
+		rc = app_answer(a, APP_SOURCE,
 			"SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('technicianId', l.technician_id, 'technicianName', "
 			"u.full_name, 'technicianEmail', u.email, 'openCount', l.open_count, 'completedToday', l.completed_today, "
 			"'averageCompletionSeconds', l.avg_completion_seconds, 'lastRefreshedAt', " ISO(
@@ -130,7 +130,7 @@ int app_load(struct app *a, struct buf *into, struct err *err)
 									   "l(technician_id bigint, open_count bigint, completed_today bigint, avg_completion_seconds numeric, "
 									   "last_refreshed_at timestamptz) "
 									   "LEFT JOIN public.users u ON u.id = l.technician_id",
-			1, &param, "", into, err);
+			1, &param, into, err);
 	}
 	buf_release(&rows);
 	return rc;
