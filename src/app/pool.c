@@ -35,13 +35,13 @@ void app_free(struct app *a)
 	mem_free(a);
 }
 
-/* An idle connection, or leave to make one; false when all are in use. */
-static bool admit(struct app *a, enum app_server which, struct pg_conn **ret)
+/* An idle connection, or leave to make one; false when all are in use, or when only few are and waiting is better. */
+static bool admit(struct app *a, enum app_server which, bool patient, struct pg_conn **ret)
 {
 	bool ok;
 
 	lock_take(&a->lock);
-	ok = a->nused[which] < APP_POOL;
+	ok = a->nidle[which] || a->nused[which] < (patient ? APP_POOL_SOON : APP_POOL);
 	*ret = NULL;
 	if (ok) {
 		a->nused[which]++;
@@ -64,18 +64,18 @@ static void leave(struct app *a, enum app_server which, struct pg_conn *keep)
 
 int app_take(struct app *a, enum app_server which, struct pg_conn **ret, struct err *err)
 {
-	int64_t until = io_monotonic_us(a->o.io) + APP_WAIT_US;
+	int64_t came = io_monotonic_us(a->o.io), grow = came + APP_GROW_US, until = came + APP_WAIT_US;
 	struct err gone = ERR_INIT;
 
 	for (;;) {
 		uint64_t seen = wake_seen(&a->freed);
 		int64_t now = io_monotonic_us(a->o.io);
 
-		if (admit(a, which, ret))
+		if (admit(a, which, now < grow, ret))
 			break;
 		if (now >= until)
 			return err_set(err, ERR_BUSY, "all %d connections to PostgreSQL are in use", APP_POOL);
-		wake_wait(&a->freed, seen, until - now);
+		wake_wait(&a->freed, seen, (now < grow ? grow : until) - now);
 	}
 	/* one that the server has ended meanwhile is no use */
 	if (*ret && pg_check(*ret, &gone)) {

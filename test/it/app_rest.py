@@ -4,6 +4,7 @@
 Usage: app_rest.py WALMILL
 Every answer is checked against the schema that /api/openapi.json gives for its status. Prints one line a case; exits 1 when one failed.
 """
+import contextlib
 import json
 import pathlib
 import re
@@ -265,6 +266,20 @@ def answers_are_given_again_while_they_are_true(w):
         b.close()
 
 
+@contextlib.contextmanager
+def slow_users(w, seconds):
+    """Whoever reads the users sleeps first."""
+    w.sql(f"ALTER TABLE users RENAME TO users_kept; CREATE VIEW users AS SELECT u.* FROM (SELECT pg_sleep({seconds})) s, users_kept u")
+    try:
+        yield
+    finally:
+        w.sql("DROP VIEW users; ALTER TABLE users_kept RENAME TO users; DELETE FROM users WHERE email = 'slowly@x'")
+
+
+def asleep(w):
+    return int(w.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+
+
 def one_asks_for_all_who_ask_the_same(w):
     """A question that takes a while, a change during it, and many who ask the same after the change."""
     answers = []
@@ -278,22 +293,33 @@ def one_asks_for_all_who_ask_the_same(w):
             t.start()
         return threads
 
-    def asked():
-        return int(w.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")) > 0
-
-    w.sql("ALTER TABLE users RENAME TO users_kept; CREATE VIEW users AS SELECT u.* FROM (SELECT pg_sleep(0.7)) s, users_kept u")
-    try:
+    with slow_users(w, 0.7):
         made = figure(w, "walmill_app_answers_made_total")
         first = at_once(1)
-        until(asked, "the first is being answered", 30)
+        until(lambda: asleep(w) > 0, "the first is being answered", 30)
         w.sql("INSERT INTO users_kept (email, full_name, role) VALUES ('slowly@x', 'Slowly', 'ADMIN')")
         for t in at_once(7) + first:
             t.join()
         counts = sorted(json.loads(text)["totalElements"] for text in answers)
         assert counts == [0] + 7 * [1], f"what was committed before they asked is not in every answer: {counts}"
         assert figure(w, "walmill_app_answers_made_total") == made + 2, "more than one asked the server what all of them wanted"
-    finally:
-        w.sql("DROP VIEW users; ALTER TABLE users_kept RENAME TO users; DELETE FROM users WHERE email = 'slowly@x'")
+
+
+def long_questions_do_not_wait_for_each_other(w):
+    """Few connections are opened at once, but those who would wait long get one each."""
+    answers = []
+
+    def ask(n):
+        answers.append(w.walmill.call("api", "GET", f"/api/users?query=long-{n}")[0])
+
+    with slow_users(w, 3):
+        threads = [threading.Thread(target=ask, args=(n,)) for n in range(7)]
+        for t in threads:
+            t.start()
+        until(lambda: asleep(w) == 7, "seven questions under way at once", 30)
+        for t in threads:
+            t.join()
+    assert answers == 7 * [200], answers
 
 
 def bulk_is_an_upsert(w):
@@ -526,6 +552,7 @@ CASES = [
     lists_are_what_sql_says,
     answers_are_given_again_while_they_are_true,
     one_asks_for_all_who_ask_the_same,
+    long_questions_do_not_wait_for_each_other,
     bulk_is_an_upsert,
     the_dashboard_is_what_sql_says,
     the_console_shows_what_runs,
