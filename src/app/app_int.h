@@ -8,9 +8,9 @@
 enum app_server { APP_SOURCE, APP_TARGET };
 
 /*
- * To each server up to APP_POOL connections. A new one costs the server tens of milliseconds of CPU, and its first statements as much again:
- * beyond APP_POOL_SOON, who finds none idle waits APP_GROW_US for one before he opens it. A burst of short statements then takes turns on
- * few that are warm, and long ones get more.
+ * To each server up to APP_POOL connections. A new one costs the server tens of milliseconds of CPU, and its first statements as much
+ * again: beyond APP_POOL_SOON, who finds none idle waits APP_GROW_US for one before he opens it. A burst of short statements then takes
+ * turns on few that are warm, and long ones get more.
  */
 enum { APP_POOL = 8, APP_POOL_SOON = 3, APP_GROW_US = 20000, APP_WAIT_US = 2000000, APP_DEADLINE_MS = 15000 };
 
