@@ -113,6 +113,15 @@ function licences() {
 	return lines.join("\n");
 }
 
+/* the short names as a day and a year stand around them: lib/format.ts, calendarDay */
+const months = Object.fromEntries(
+	Object.entries({ en: "en-GB", fr: "fr-FR" }).map(([lang, locale]) => {
+		const f = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+		const name = (m) => f.formatToParts(Date.UTC(2026, m, 1)).find((p) => p.type === "month").value;
+		return [lang, Array.from({ length: 12 }, (_, m) => name(m))];
+	}),
+);
+
 /*
  * The document: its style and what must run at once (early.js) stand in it, so that the first paint waits for nothing but the scripts of
  * the page, and those are asked for with its first bytes. The server allows the inline script by its hash (tools/web_assets.py).
@@ -121,7 +130,9 @@ async function page(face, s) {
 	const title = `walmill ${face}`;
 	const text = (contents) => Buffer.from(contents).toString().trim();
 	const early = text(
-		await one("src/early.js", { define: { FACE: JSON.stringify(face), ROOMS: JSON.stringify([s.lazy[0].file, ...s.lazy[0].with]) } }),
+		await one("src/early.js", {
+			define: { FACE: JSON.stringify(face), ROOMS: JSON.stringify([s.lazy[0].file, ...s.lazy[0].with]), MONTHS: JSON.stringify(months) },
+		}),
 	);
 	const css = text(await one(`src/${face}/page.css`));
 	if (/<\/(script|style)/i.test(early + css)) throw new Error("a script or style would end too early");

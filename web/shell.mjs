@@ -1,6 +1,6 @@
 /*
  * What a document shows before its scripts are here: the header with its links, in both languages, of which the style shows the one that
- * html has. The page's first rendering takes these elements over. It also does the first work of fonts and painting while the scripts come.
+ * html has, and the place of the dashboard's title. The page's first rendering takes these elements over. It also does the first work of fonts and painting while the scripts come.
  */
 import * as esbuild from "esbuild";
 
@@ -36,6 +36,8 @@ export async function shell(here, face) {
 		`<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7"/>` +
 		`<path d="M5 20c3.5 0 3.5-8 7-8s3.5 8 7 8 3.5-8 8-8"/></svg><span>walmill</span>` +
 		`<span class="brand-part">${both((l) => l.app[face])}</span></a>${face === "console" ? `<nav>${links.join("")}</nav>` : ""}` +
-		`<div class="top-tools"></div></header>`
+		`<div class="top-tools"></div></header>` +
+		/* the day comes in by early.js */
+		(face === "dashboard" ? `<main id="main" tabindex="-1"><div class="board"><div class="bar"><h1></h1></div></div></main>` : "")
 	);
 }

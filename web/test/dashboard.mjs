@@ -59,6 +59,33 @@ export async function dashboardTests(browser, instance) {
 	await page.goto(instance.dashboardUrl);
 	await check("dashboard: figures, map and list are there", () => ready(page));
 
+	await check("dashboard: the title is there before the scripts, and is the one that they render", async () => {
+		const cases = [
+			["en-GB", "browser", ""],
+			["fr-FR", "browser", ""],
+			["fr-FR", "browser", "?date=2026-02-09"],
+			["en-GB", "browser", "?date=2026-99-09"],
+			/* 25 hours apart: one of them is on another day than the browser */
+			["en-GB", "Pacific/Kiritimati", ""],
+			["en-GB", "Pacific/Pago_Pago", ""],
+		];
+		for (const [locale, zone, search] of cases) {
+			const c = await browser.context({ locale }),
+				p = await c.newPage();
+			await p.addInitScript((z) => localStorage.setItem("walmill.zone", z), zone);
+			await p.route(/\.js$/, (r) => r.abort());
+			await p.goto(`${instance.dashboardUrl}/${search}`);
+			const early = await p.locator("h1").textContent();
+			await p.unroute(/\.js$/);
+			await p.reload();
+			await p.locator(".date-nav").waitFor();
+			const late = await p.locator("h1").textContent();
+			await c.close();
+			/* of a day that there is not, the page says so itself */
+			assert(early === (search.includes("99") ? "" : late), `${locale} ${zone} ${search}: "${early}", then "${late}"`);
+		}
+	});
+
 	await check("dashboard: a figure follows INSERT, UPDATE and DELETE without a reload", async () => {
 		const total = number(await kpi(page, "total")),
 			started = number(await kpi(page, "IN_PROGRESS"));
