@@ -3,6 +3,8 @@
  * language, which the shell is shown in; and the first data, asked for while the scripts still come (lib/early.ts takes the answers).
  * FACE, ROOMS and MONTHS are the build's.
  */
+import { isDay } from "./lib/day.ts";
+
 let zone = null;
 try {
 	zone = localStorage.getItem("walmill.zone");
@@ -37,9 +39,10 @@ try {
 		return [at.getFullYear(), at.getMonth() + 1, at.getDate()];
 	};
 	const title = () => {
-		const [y, m, d] = /[?&]date=(\d{4})-(\d\d)-(\d\d)(&|$)/.exec(location.search)?.slice(1, 4) ?? today();
+		const asked = new URLSearchParams(location.search).get("date");
+		const [y, m, d] = isDay(asked) ? asked.split("-") : today();
 		const month = MONTHS[document.documentElement.lang === "fr" ? "fr" : "en"][m - 1];
-		if (month && location.pathname === "/") document.querySelector("h1").textContent = `${+d} ${month} ${y}`;
+		if (location.pathname === "/") document.querySelector("h1").textContent = `${+d} ${month} ${y}`;
 	};
 	if (FACE === "dashboard") document.addEventListener("readystatechange", title, { once: true });
 	if (FACE === "console" && room)

@@ -49,8 +49,9 @@ const consoleDialogs = (i) => [
 	["cancel-job", `${i.consoleUrl}/jobs/interventions`, click("main button.danger")],
 ];
 
-/* until nothing on the page says that it is loading */
+/* until nothing on the page says that it is loading; the document's own shell, without tools in its header, is not the page yet */
 export async function settled(page) {
+	await until(async () => (await page.locator(".top-tools:empty").count()) === 0, `${page.url()} is rendered`);
 	await until(async () => (await page.locator("h1, main .empty").count()) > 0, `${page.url()} has a heading`);
 	await until(async () => (await page.locator(".skeleton, main[aria-busy=true]").count()) === 0, `${page.url()} has loaded`);
 }

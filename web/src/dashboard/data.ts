@@ -1,5 +1,6 @@
 /* What the dashboard derives from the live topics: the day's figures, the series of days, the load. Recomputed only when rows change. */
 import { computed, signal } from "@preact/signals";
+import { isDay } from "../lib/day.ts";
 import { addDays, today } from "../lib/format.ts";
 import { query } from "../lib/router.ts";
 import { rowsOf, topic } from "../lib/stream.ts";
@@ -88,10 +89,10 @@ export const days = computed(() => {
 
 export const dailyReady = computed(() => topic("daily").value.ready || days.value.size > 0);
 
-/* the day of the URL, or today; a day without rows is shown as such, and the last one with rows is offered */
+/* the day of the URL, or today when it names none that there is; a day without rows is shown as such, and the last one with rows is offered */
 export const day = computed(() => {
 	const asked = query.value.get("date");
-	return asked && /^\d{4}-\d\d-\d\d$/.test(asked) ? asked : today();
+	return isDay(asked) ? asked : today();
 });
 export const lastDay = computed(() => [...days.value.keys()].reduce((a, b) => (b > a && b <= today() ? b : a), ""));
 export const range = computed(() => {
