@@ -89,7 +89,7 @@ export const days = computed(() => {
 
 export const dailyReady = computed(() => topic("daily").value.ready || days.value.size > 0);
 
-/* the day of the URL, or today when it names none that there is; a day without rows is shown as such, and the last one with rows is offered */
+/* the day of the URL, or today when it names none; a day without rows is shown as such, and the last one with rows is offered */
 export const day = computed(() => {
 	const asked = query.value.get("date");
 	return isDay(asked) ? asked : today();
