@@ -291,7 +291,7 @@ static int look(struct app *a, enum app_server which, uint64_t since, struct buf
 	struct app_answers *s = a->answers;
 	struct look *l = &s->looks[which];
 	uint64_t seen, begun = 0;
-	bool there, ours;
+	bool there, ours, failed = false;
 
 	for (;;) {
 		seen = wake_seen(&s->looked);
@@ -299,7 +299,9 @@ static int look(struct app *a, enum app_server which, uint64_t since, struct buf
 		there = l->begun > since;
 		ours = !there && !l->under_way;
 		if (there) {
-			*err = l->err;
+			failed = l->err.code != ERR_NONE;
+			if (failed)
+				*err = l->err;
 			buf_putv(state, buf_view(&l->state));
 		} else if (ours) {
 			l->under_way = true;
@@ -307,7 +309,7 @@ static int look(struct app *a, enum app_server which, uint64_t since, struct buf
 		}
 		lock_drop(&s->lock);
 		if (there)
-			return err->code ? -1 : 0;
+			return failed ? -1 : 0;
 		if (ours)
 			look_now(a, which, begun);
 		else

@@ -258,15 +258,6 @@ static void chunk_init(struct chunk *c, struct sink *s, const char *name, const 
 		.text = BUF_INIT((size_t)1 << 30), .width = width};
 }
 
-static void chunk_release(struct chunk *c)
-{
-	uint32_t i;
-
-	for (i = 0; i < c->width; i++)
-		buf_clear(&c->s->columns_text[i]);
-	buf_release(&c->text);
-}
-
 /* Queues the statement with the rows so far, if any. */
 static int chunk_flush(struct chunk *c, struct err *err)
 {
@@ -305,6 +296,19 @@ static void chunk_put(struct chunk *c, uint32_t column, const struct value *v)
 static int chunk_end_row(struct chunk *c, struct err *err)
 {
 	return ++c->n < CHUNK_ROWS && c->bytes < CHUNK_BYTES ? 0 : chunk_flush(c, err);
+}
+
+/* Queues what is left, unless something has failed, and lets go. */
+static int chunk_end(struct chunk *c, int rc, struct err *err)
+{
+	uint32_t i;
+
+	if (rc == 0)
+		rc = chunk_flush(c, err);
+	for (i = 0; i < c->width; i++)
+		buf_clear(&c->s->columns_text[i]);
+	buf_release(&c->text);
+	return rc;
 }
 
 /* Which of the key's columns are null. */
@@ -350,9 +354,7 @@ static int queue_deletes_of(
 		(*rows)++;
 		rc = chunk_end_row(&c, err);
 	}
-	if (rc == 0)
-		rc = chunk_flush(&c, err);
-	chunk_release(&c);
+	rc = chunk_end(&c, rc, err);
 	flow_cursor_release(&at);
 	buf_release(&sql);
 	return rc;
@@ -391,9 +393,7 @@ static int queue_rows(struct sink *s, struct flow *f, uint32_t st, char verb, ui
 		(*rows)++;
 		rc = chunk_end_row(&c, err);
 	}
-	if (rc == 0)
-		rc = chunk_flush(&c, err);
-	chunk_release(&c);
+	rc = chunk_end(&c, rc, err);
 	flow_cursor_release(&at);
 	return rc;
 }
