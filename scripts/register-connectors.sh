@@ -2,11 +2,25 @@
 # Creates or updates the connectors of infra/cdc/connectors through a Kafka Connect REST API (walmill's or the real one) and waits
 # until each of them runs.
 # Usage: scripts/register-connectors.sh [FILE...]
-# CONNECT_URL (default http://127.0.0.1:8083); PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE replace what the files say.
+# CONNECT_URL (default http://127.0.0.1:8083); PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE replace what the files say. With none of
+# these, beside `make run` over its private PostgreSQL, it is that server.
 set -eu
 cd "$(dirname "$0")/.."
 url=${CONNECT_URL:-http://127.0.0.1:8083}
 wait_s=${WAIT_SECONDS:-60}
+if [ -z "${CONNECT_URL:-}${PGHOST:-}${PGPORT:-}" ] && [ -f .walmill/cluster ]; then
+	cluster=$(cat .walmill/cluster)
+	echo "register: the private PostgreSQL in $cluster"
+	for pair in $(scripts/postgres.sh dsn "$cluster"); do
+		case $pair in
+		host=*) export PGHOST="${pair#*=}" ;;
+		port=*) export PGPORT="${pair#*=}" ;;
+		user=*) export PGUSER="${pair#*=}" ;;
+		password=*) export PGPASSWORD="${pair#*=}" ;;
+		dbname=*) export PGDATABASE="${pair#*=}" ;;
+		esac
+	done
+fi
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 [ $# -gt 0 ] || set -- infra/cdc/connectors/*.json

@@ -23,9 +23,11 @@ if [ -z "${WALMILL_SOURCE:-}" ]; then
 	cluster=$(place)
 	echo "run: private PostgreSQL in $cluster"
 	[ "$cluster" = "$state/postgres" ] || mkdir -p -m 711 /var/lib/walmill-demo
-	trap 'scripts/postgres.sh stop "$cluster"' EXIT
+	trap 'rm -f "$state/cluster"; scripts/postgres.sh stop "$cluster"' EXIT
 	# the connection string holds the password: it goes by the environment, not by a command line that everybody can read
 	WALMILL_SOURCE=$(scripts/postgres.sh start "$cluster")
+	# for scripts/register-connectors.sh
+	echo "$cluster" >"$state/cluster"
 	echo "run: psql: PGPASSFILE=$cluster/passfile psql -h 127.0.0.1 -p $(cat "$cluster/port") -U walmill postgres"
 	trap : INT TERM
 fi
