@@ -33,7 +33,11 @@ def main():
         assert "sip-interventions-source: running" in run("register-connectors.sh")   # again: updated
         assert "running as" in run("submit-flink-job.sh")
         until(lambda: pg.sql("SELECT count(*) FROM analytics.intervention_geo_view", "sip") == "1", "the job's rows")
-        assert "exists already" in run("submit-flink-job.sh", code=1)
+        assert "running as" in run("submit-flink-job.sh")   # again: there already
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as f:
+            f.write((ROOT / "jobs/interventions.sql").read_text() + "-- another\n")
+            f.flush()
+            assert "exists already" in run("submit-flink-job.sh", f.name, "interventions", code=1)
         assert "not needed" in run("download-flink-deps.sh")
         # what goes wrong is said, with a status
         assert "FATAL: database" in run("register-connectors.sh", code=1, PGDATABASE="nosuch")
