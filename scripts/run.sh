@@ -9,6 +9,8 @@ shift
 state=$PWD/.walmill
 mkdir -p "$state"
 chmod 711 "$state"
+# of a run that was killed
+rm -f "$state/cluster"
 
 # Root's cluster belongs to the user postgres, who seldom reaches into root's folders.
 place() {

@@ -1,6 +1,7 @@
 /*
  * What a document shows before its scripts are here: the header with its links, in both languages, of which the style shows the one that
- * html has, and the place of the dashboard's title. The page's first rendering takes these elements over. It also does the first work of fonts and painting while the scripts come.
+ * html has, and the place of the dashboard's title. The page's first rendering takes these elements over. It also does the first work of
+ * fonts and painting while the scripts come.
  */
 import * as esbuild from "esbuild";
 

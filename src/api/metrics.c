@@ -283,8 +283,7 @@ static void put_app(const struct api *api, struct buf *b)
 	VALUE("walmill_app_answers_made_total", "counter", "Lists and figures that PostgreSQL worked out for the application.", s.made);
 	VALUE("walmill_app_answers_recalled_total", "counter", "Lists and figures given again, PostgreSQL having said that nothing changed.",
 		s.recalled);
-	VALUE("walmill_app_answers_looked_total", "counter", "Times that PostgreSQL was asked whether something changed.",
-		s.looked);
+	VALUE("walmill_app_answers_looked_total", "counter", "Times that PostgreSQL was asked whether something changed.", s.looked);
 }
 
 static void put_log(const struct api *api, struct buf *b)
